@@ -1,0 +1,1 @@
+"""The world: scene model, map, vehicle, trackers, traffic, simulator, observation and scoring functions."""

@@ -1,0 +1,1 @@
+"""Who drives: the plug-in contract, hosts, the registry and the planners that come with the toolkit."""
