@@ -29,7 +29,11 @@ def rotate(vectors: ArrayLike, angle: float) -> Array:
     vectors = np.asarray(vectors, np.float64)
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack(
-        (cos * vectors[..., 0] - sin * vectors[..., 1], sin * vectors[..., 0] + cos * vectors[..., 1]), axis=-1
+        (
+            cos * vectors[..., 0] - sin * vectors[..., 1],
+            sin * vectors[..., 0] + cos * vectors[..., 1],
+        ),
+        axis=-1,
     )
 
 

@@ -165,7 +165,12 @@ class VectorMap:
         count = self.lanes
         if len(set(self.lane_ids)) != count:
             raise MapError("map.lane_ids: lane ids must be unique")
-        for name in ("centerline_ptr", "polygon_ptr", "successors_ptr", "predecessors_ptr"):
+        for name in (
+            "centerline_ptr",
+            "polygon_ptr",
+            "successors_ptr",
+            "predecessors_ptr",
+        ):
             if len(getattr(self, name)) != count + 1:
                 raise MapError(f"map.{name}: expected {count + 1} offsets, got {len(getattr(self, name))}")
         for name in ("centerline", "polygon", "ring", "stop_segment", "speed_limit"):
@@ -189,7 +194,11 @@ class VectorMap:
             raise MapError(f"map lane {self.lane_ids[int(bad[0])]!r}: speed limit must be positive")
 
 
-def build_map(lanes: Sequence[Lane], areas: Sequence[Area] = (), stop_lines: Sequence[StopLine] = ()) -> VectorMap:
+def build_map(
+    lanes: Sequence[Lane],
+    areas: Sequence[Area] = (),
+    stop_lines: Sequence[StopLine] = (),
+) -> VectorMap:
     """Assemble and validate a :class:`VectorMap`; dangling ids are dropped and reported in ``dropped``.
 
     Raises:
@@ -231,9 +240,13 @@ def build_map(lanes: Sequence[Lane], areas: Sequence[Area] = (), stop_lines: Seq
         successors_ptr=_offsets(successors),
         predecessors=_flat_index(predecessors),
         predecessors_ptr=_offsets(predecessors),
-        left=np.array([resolve(lane.id, "left neighbour", lane.left) if lane.left else -1 for lane in lanes], np.int32),
+        left=np.array(
+            [resolve(lane.id, "left neighbour", lane.left) if lane.left else -1 for lane in lanes],
+            np.int32,
+        ),
         right=np.array(
-            [resolve(lane.id, "right neighbour", lane.right) if lane.right else -1 for lane in lanes], np.int32
+            [resolve(lane.id, "right neighbour", lane.right) if lane.right else -1 for lane in lanes],
+            np.int32,
         ),
         group=np.array([groups[lane.group or lane.id] for lane in lanes], np.int32),
         connector=np.array([lane.connector for lane in lanes], np.bool_),

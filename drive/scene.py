@@ -42,7 +42,12 @@ class AgentKind(IntEnum):
     GENERIC_OBJECT = 12
 
 
-STATIC_KINDS = (AgentKind.TRAFFIC_CONE, AgentKind.BARRIER, AgentKind.SIGN, AgentKind.GENERIC_OBJECT)
+STATIC_KINDS = (
+    AgentKind.TRAFFIC_CONE,
+    AgentKind.BARRIER,
+    AgentKind.SIGN,
+    AgentKind.GENERIC_OBJECT,
+)
 DRIVING_KINDS = tuple(kind for kind in AgentKind if kind <= AgentKind.BICYCLE)
 
 
