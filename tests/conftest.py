@@ -1,16 +1,15 @@
 """Fixtures and hooks that every test shares."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 # Before NumPy is imported anywhere: one thread per process, as in ranked runs.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ.setdefault("MPLBACKEND", "Agg")
-
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
