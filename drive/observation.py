@@ -4,9 +4,13 @@ Nothing of the future, no scenario id, no absolute coordinates, no slot for an a
 """
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from drive.geometry import poses_to_frame, rotate, to_frame, wrap_angle
+from drive.scene import HISTORY_STEPS, Scenario
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int32]
@@ -69,3 +73,132 @@ class Observation:
     def arrays(self) -> dict[str, object]:
         """Field name -> array or number: the message a planner in another process gets."""
         return {item.name: getattr(self, item.name) for item in fields(self)}
+
+
+MAP_RADIUS = 100.0
+
+
+class Observer:
+    """Builds the observations of one scene; everything that does not change is prepared once.
+
+    Lanes and areas farther than ``MAP_RADIUS`` [m] from the ego are left out: the extent of a map that was cut around
+    a recorded drive would tell where that drive goes.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        world = scenario.map
+        self._lane_box = _boxes(world.polygon, world.polygon_ptr)
+        self._ring_box = _boxes(world.ring, world.ring_ptr)
+
+    def observe(
+        self,
+        k: int,
+        ego: Float,
+        position: Float,
+        heading: Float,
+        velocity: Float,
+        valid: NDArray[np.bool_],
+    ) -> Observation:
+        """Observation at rollout sample ``k`` from what has been simulated so far (scene frame, float64).
+
+        ``ego [K+1, 11]``, ``position [A, K+1, 2]``, ``heading [A, K+1]``, ``velocity [A, K+1, 2]``, ``valid [A, K+1]``;
+        only samples up to ``k`` are read, and the scenario's own tracks only up to its start.
+        """
+        scenario = self._scenario
+        tracks, start = scenario.tracks, scenario.start
+        pose = ego[k, :3]
+        begin = start + k - HISTORY_STEPS  # window in scene steps, from before the rollout into it
+        missing = max(0, -begin)
+        recorded = slice(max(0, begin), start)
+        simulated = slice(max(0, k - HISTORY_STEPS), k + 1)
+
+        def window(past: NDArray[Any], now: NDArray[Any], axis: int) -> NDArray[Any]:
+            pad = [(missing, 0) if number == axis else (0, 0) for number in range(now.ndim)]
+            take = (slice(None),) * axis
+            return np.pad(np.concatenate((past[(*take, recorded)], now[(*take, simulated)]), axis=axis), pad)
+
+        agent_valid = window(tracks.valid, valid, 1)
+        seen = np.flatnonzero(agent_valid.any(axis=1))
+        agent_valid = agent_valid[seen]
+        known = agent_valid[..., None]
+        cue_past = tracks.cues[:, recorded]
+        # what an agent announces is recorded with the scene, not simulated
+        cue_now = tracks.cues[:, start + simulated.start : start + simulated.stop]
+        history = window(scenario.reference, ego, 0)
+        history[:, :3] = poses_to_frame(history[:, :3], pose)
+        if missing:
+            history[:missing] = history[missing]
+        return Observation(
+            time=k * scenario.dt,
+            ego=history,
+            agent_kind=tracks.kind[seen],
+            agent_size=tracks.size[seen],
+            agent_position=np.where(known, to_frame(window(tracks.position, position, 1)[seen], pose), 0.0),
+            agent_heading=np.where(agent_valid, wrap_angle(window(tracks.heading, heading, 1)[seen] - pose[2]), 0.0),
+            agent_velocity=np.where(known, rotate(window(tracks.velocity, velocity, 1)[seen], -pose[2]), 0.0),
+            agent_valid=agent_valid,
+            agent_cues=np.where(agent_valid, np.pad(np.hstack((cue_past, cue_now)), ((0, 0), (missing, 0)))[seen], 0),
+            **self._map_arrays(pose, k),
+        )
+
+    def _map_arrays(self, pose: Float, k: int) -> dict[str, Any]:
+        scenario = self._scenario
+        world, lights = scenario.map, scenario.lights
+        lanes = np.flatnonzero(_box_distance(self._lane_box, pose) < MAP_RADIUS)
+        rings = np.flatnonzero(_box_distance(self._ring_box, pose) < MAP_RADIUS)
+        stops = np.linalg.norm(world.stop_segment.mean(axis=1) - pose[:2], axis=1) < MAP_RADIUS
+        number = np.full(world.lanes + 1, -1, np.int32)  # old index -> new one; the last entry maps -1 to -1
+        number[lanes] = np.arange(len(lanes), dtype=np.int32)
+        centerline, lane_ptr = _take_rows(world.centerline, world.centerline_ptr, lanes)
+        polygon, polygon_ptr = _take_rows(world.polygon, world.polygon_ptr, lanes)
+        ring, ring_ptr = _take_rows(world.ring, world.ring_ptr, rings)
+        successors, successors_ptr = _take_rows(world.successors, world.successors_ptr, lanes)
+        owner = np.repeat(np.arange(len(lanes)), np.diff(successors_ptr))
+        here = number[successors] >= 0
+        light = np.zeros(world.lanes, np.int8)
+        light[lights.lane] = lights.state[:, scenario.start + k]
+        areas, area_of_ring = np.unique(world.ring_area[rings], return_inverse=True)
+        route = number[scenario.route]
+        return {
+            "lane_centerline": poses_to_frame(centerline, pose),
+            "lane_ptr": lane_ptr,
+            "lane_polygon": to_frame(polygon, pose),
+            "lane_polygon_ptr": polygon_ptr,
+            "lane_successors": number[successors[here]],
+            "lane_successors_ptr": np.searchsorted(owner[here], np.arange(len(lanes) + 1)).astype(np.int32),
+            "lane_left": number[world.left[lanes]],
+            "lane_right": number[world.right[lanes]],
+            "lane_connector": world.connector[lanes],
+            "lane_speed_limit": world.speed_limit[lanes],
+            "lane_has_speed_limit": world.has_speed_limit[lanes],
+            "lane_light": light[lanes],
+            "area_ring": to_frame(ring, pose),
+            "area_ring_ptr": ring_ptr,
+            "area_of_ring": area_of_ring.astype(np.int32),
+            "area_layer": world.area_layer[areas],
+            "stop_segment": to_frame(world.stop_segment[stops], pose),
+            "stop_cause": world.stop_cause[stops],
+            "route": route[route >= 0],
+            "goal": to_frame(scenario.goal, pose),
+        }
+
+
+def _boxes(points: Float, ptr: Int) -> Float:
+    """Bounding boxes ``[R, 4]`` (low x, low y, high x, high y) of flat rows; every row has points."""
+    if len(ptr) < 2:
+        return np.zeros((0, 4))
+    return np.hstack((np.minimum.reduceat(points, ptr[:-1]), np.maximum.reduceat(points, ptr[:-1])))
+
+
+def _box_distance(boxes: Float, pose: Float) -> Float:
+    outside = np.maximum(np.maximum(boxes[:, :2] - pose[:2], pose[:2] - boxes[:, 2:]), 0.0)
+    return np.hypot(outside[:, 0], outside[:, 1])
+
+
+def _take_rows(values: NDArray[Any], ptr: Int, rows: NDArray[np.intp]) -> tuple[NDArray[Any], Int]:
+    """The flat rows ``rows`` of (values, ptr), again flat with offsets."""
+    lengths = np.diff(ptr)[rows]
+    offsets = np.concatenate(((0,), np.cumsum(lengths))).astype(np.int32)
+    index = np.repeat(ptr[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return values[index], offsets

@@ -45,7 +45,7 @@ class Ego(IntEnum):
     """Columns of an ego state ``[..., 11]`` at the rear axle.
 
     Pose and heading are in the scene frame (m, rad); velocity [m/s] and acceleration [m/s2] in the body frame
-    (x forward, y left); steering angle of the front wheels [rad], its rate [rad/s], yaw rate [rad/s] and yaw
+    (x forward, y left; at the rear axle the lateral one is the centripetal speed x yaw rate); steering angle of the front wheels [rad], its rate [rad/s], yaw rate [rad/s] and yaw
     acceleration [rad/s2]. The order is NAVSIM's.
     """
 
