@@ -1,1 +1,1 @@
-"""How well: suites, runs, metrics and their versions, statistics, leaderboard, report and the ``drive`` command line."""
+"""How well: suites, runs, metrics with versions, statistics, leaderboard, report and the ``drive`` command line."""
