@@ -1,0 +1,164 @@
+"""Closed loop: scenes stepped together from replan to replan, plans in, rollouts out."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from drive.errors import ScenarioError
+from drive.kernels.simulate import advance
+from drive.observation import Observation, Observer
+from drive.rollout import Rollout
+from drive.scene import DT, Scenario
+from drive.traffic import compile_traffic, start_traffic
+
+Float = NDArray[np.float64]
+Traffic = Literal["log", "idm", "constant_velocity"]
+Tracker = Literal["lqr", "perfect"]
+
+
+class _Scene:
+    """One running scene: its arrays and where it is."""
+
+    def __init__(self, scenario: Scenario, traffic: Traffic, tracker: Tracker) -> None:
+        samples, start, tracks = scenario.horizon + 1, scenario.start, scenario.tracks
+        self.scenario = scenario
+        self.perfect = tracker == "perfect"
+        self.world = compile_traffic(scenario, traffic)
+        self.state = start_traffic(self.world, scenario)
+        self.observer = Observer(scenario)
+        vehicle = scenario.ego_vehicle
+        self.vehicle = np.array([vehicle.length, vehicle.width, vehicle.wheelbase, vehicle.rear_axle_to_center])
+        self.ego = np.zeros((samples, scenario.reference.shape[1]))
+        self.ego[0] = scenario.reference[start]
+        agents = len(tracks.ids)
+        self.position = np.zeros((agents, samples, 2))
+        self.heading = np.zeros((agents, samples))
+        self.velocity = np.zeros((agents, samples, 2))
+        self.valid = np.zeros((agents, samples), np.bool_)
+        for array, recorded in (
+            (self.position, tracks.position),
+            (self.heading, tracks.heading),
+            (self.velocity, tracks.velocity),
+            (self.valid, tracks.valid),
+        ):
+            array[:, 0] = recorded[:, start]
+        self.k = 0
+        self.plans: list[tuple[int, NDArray[np.float32], float]] = []
+
+    @property
+    def done(self) -> bool:
+        return self.k >= self.scenario.horizon
+
+    def observe(self) -> Observation:
+        return self.observer.observe(self.k, self.ego, self.position, self.heading, self.velocity, self.valid)
+
+    def step(self, trajectory: ArrayLike, dt: float, steps: int) -> None:
+        plan = np.ascontiguousarray(trajectory, np.float32)  # drive what will be stored, so a replay is exact
+        spacing = np.float32(dt)
+        last = min(self.k + steps, self.scenario.horizon)
+        advance(
+            self.world,
+            self.state,
+            self.ego,
+            self.position,
+            self.heading,
+            self.velocity,
+            self.valid,
+            self.k,
+            last,
+            plan.astype(np.float64),
+            _exact_spacing(spacing),
+            self.perfect,
+            self.vehicle,
+        )
+        self.plans.append((self.k, plan, float(spacing)))
+        self.k = last
+
+    def rollout(self) -> Rollout:
+        lengths = [len(plan) for _, plan, _ in self.plans]
+        plans = [plan for _, plan, _ in self.plans]
+        return Rollout(
+            ego=self.ego.astype(np.float32),
+            position=self.position.astype(np.float32),
+            heading=self.heading.astype(np.float32),
+            velocity=self.velocity.astype(np.float32),
+            valid=self.valid.copy(),
+            plan_step=np.array([k for k, _, _ in self.plans], np.int32),
+            plan=np.concatenate(plans) if plans else np.zeros((0, 3), np.float32),
+            plan_ptr=np.concatenate(((0,), np.cumsum(lengths))).astype(np.int32),
+            plan_dt=np.array([dt for _, _, dt in self.plans], np.float32),
+        )
+
+
+class Simulator:
+    """Steps a batch of scenes together; scenes do not influence one another, so any batch gives the same bytes.
+
+    Args:
+        scenarios: Scenes to run, each from its ``start`` to its end.
+        traffic: ``"log"`` replays the other agents, ``"idm"`` lets drivers react, ``"constant_velocity"`` extrapolates.
+        trackers: ``"lqr"`` (nuPlan's controller and a kinematic bicycle) or ``"perfect"``, for all or one per scene.
+        replan_interval: Seconds between plans, a multiple of 0.1.
+
+    Raises:
+        ScenarioError: ``replan_interval`` is not a positive multiple of the world step.
+    """
+
+    def __init__(
+        self,
+        scenarios: Sequence[Scenario],
+        traffic: Traffic = "log",
+        trackers: Tracker | Sequence[Tracker] = "lqr",
+        replan_interval: float = 0.5,
+    ) -> None:
+        self.replan_steps = replan_steps(replan_interval)
+        each: Sequence[Tracker] = [trackers] * len(scenarios) if isinstance(trackers, str) else trackers  # type: ignore[list-item]
+        self._scenes = [_Scene(scenario, traffic, tracker) for scenario, tracker in zip(scenarios, each, strict=True)]
+
+    @property
+    def done(self) -> bool:
+        """True when every scene has reached its end."""
+        return all(scene.done for scene in self._scenes)
+
+    def observe(self) -> list[Observation | None]:
+        """What the planner of each scene sees now; None for scenes that have ended."""
+        return [None if scene.done else scene.observe() for scene in self._scenes]
+
+    def step(self, trajectories: Sequence[ArrayLike | None], dts: Sequence[float]) -> None:
+        """Drive each scene's trajectory ``[N, 3]`` (ego frame, poses every ``dts[i]`` s) for one replan interval.
+
+        Trajectories are cast to float32, the precision they are stored in. None leaves a scene where it is.
+        """
+        for scene, trajectory, dt in zip(self._scenes, trajectories, dts, strict=True):
+            if trajectory is not None and not scene.done:
+                scene.step(trajectory, dt, self.replan_steps)
+
+    def rollouts(self) -> list[Rollout]:
+        """What happened so far in each scene; samples after a scene's current step are zeros."""
+        return [scene.rollout() for scene in self._scenes]
+
+
+def replan_steps(replan_interval: float) -> int:
+    """World steps in a replan interval [s]; raises :class:`ScenarioError` unless it is a positive multiple of 0.1."""
+    steps = round(replan_interval / DT)
+    if steps < 1 or not math.isclose(steps * DT, replan_interval, abs_tol=1e-9):
+        raise ScenarioError(f"replan interval is {replan_interval} s, expected a positive multiple of {DT} s")
+    return steps
+
+
+def run_plans(
+    scenario: Scenario, rollout: Rollout, traffic: Traffic, tracker: Tracker, replan_interval: float
+) -> Rollout:
+    """Simulate ``scenario`` again from the plans stored in ``rollout``."""
+    simulator = Simulator([scenario], traffic, tracker, replan_interval)
+    for index in range(len(rollout.plan_step)):
+        plan = rollout.plan[rollout.plan_ptr[index] : rollout.plan_ptr[index + 1]]
+        simulator.step([plan], [float(rollout.plan_dt[index])])
+    return simulator.rollouts()[0]
+
+
+def _exact_spacing(spacing: np.float32) -> float:
+    """The decimal a float32 spacing stands for: 0.1 must not become 0.10000000149, or sample times drift."""
+    return float(str(spacing))
