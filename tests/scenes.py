@@ -38,7 +38,7 @@ def straight_map(length: float = 400.0, lanes: int = 2, width: float = 3.5, limi
 def moving(
     start: tuple[float, float], speed: float, heading: float = 0.0, steps: int = STEPS
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Position ``[T, 2]``, heading ``[T]``, velocity ``[T, 2]`` at constant speed; ``start`` is where it is at START."""
+    """Position ``[T, 2]``, heading ``[T]``, velocity ``[T, 2]`` at constant speed; at ``start`` in step START."""
     t = 0.1 * (np.arange(steps) - START)
     velocity = speed * np.array([np.cos(heading), np.sin(heading)])
     return np.array(start) + t[:, None] * velocity, np.full(steps, heading), np.tile(velocity, (steps, 1))
