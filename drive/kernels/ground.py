@@ -22,8 +22,8 @@ OUTSIDE, INSIDE, MIXED = 0, 1, 2
 
 
 class Ground(NamedTuple):
-    """Edges ``[E, 4]`` (x1, y1, x2, y2 [m]) with ``edge_area [E]``; per strip of ``CELL`` metres in y the indices of the
-    edges that touch it, sorted by area (``strip_edges`` with offsets ``strip_ptr``); ``cells [rows, columns]`` int8;
+    """Edges ``[E, 4]`` (x1, y1, x2, y2 [m]) with ``edge_area [E]``; per strip of ``CELL`` metres in y the indices of
+    the edges that touch it, sorted by area (``strip_edges`` with offsets ``strip_ptr``); ``cells [rows, columns]`` int8;
     ``low [2]``: the corner of the raster."""
 
     edges: Float

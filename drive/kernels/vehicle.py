@@ -1,7 +1,6 @@
 """Compiled ego motion: reference profiles of a plan, LQR tracking, kinematic bicycle.
 
-The tracker is nuPlan's two-stage controller (specification: nuPlan devkit 1.2, `LQRTracker` and `KinematicBicycleModel`)
-with the regulariser on differences of accelerations that its authors describe; NAVSIM's copy of it has a defect and is
+The tracker is nuPlan's two-stage controller (nuPlan devkit 1.2, `LQRTracker` and `KinematicBicycleModel`) with the regulariser on differences of accelerations that its authors describe; NAVSIM's copy of it has a defect and is
 another tracker. Both least-squares fits are written in the velocities and curvatures themselves, where the normal
 equations are banded: O(poses) instead of a pseudo-inverse, same minimiser.
 """
@@ -169,7 +168,7 @@ def bicycle_step(state: Float, after: Float, command: float, steering_rate: floa
 def perfect_step(
     state: Float, after: Float, poses: Float, speeds: Float, curvatures: Float, k: int, wheelbase: float
 ) -> None:
-    """Write into ``after [11]`` reference pose ``k + 1``; speed, acceleration and curvature from the fitted profiles."""
+    """Write into ``after [11]`` reference pose ``k + 1``; speed and curvature come from the fitted profiles."""
     n = min(k + 1, len(poses) - 1)
     m = min(n, len(speeds) - 1)
     after[0], after[1], after[2] = poses[n, 0], poses[n, 1], poses[n, 2]

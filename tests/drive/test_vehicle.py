@@ -47,7 +47,7 @@ def drive(seed: int, count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 20, 80])
 def test_velocity_profile_is_the_least_squares_fit_it_stands_for(count):
-    """Solved the way the specification writes it: unknowns v0 and accelerations, differences of accelerations penalised."""
+    """Solved as the specification writes it: unknowns v0 and accelerations, their differences penalised."""
     poses = drive(count, count)
     steps = np.diff(poses, axis=0)
     headings = poses[:-1, 2]
