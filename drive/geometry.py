@@ -1,4 +1,4 @@
-"""Planar rigid geometry on NumPy arrays: angles, frames, boxes, arc length. Compiled versions live in ``drive.kernels``."""
+"""Planar rigid geometry on NumPy arrays: angles, frames, boxes, arc length. Compiled: ``drive.kernels``."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

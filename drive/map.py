@@ -89,7 +89,7 @@ class VectorMap:
 
     Attributes:
         lane_ids: L names.
-        centerline: ``[N, 3]`` float64, x, y [m] and heading [rad] in travel direction; offsets ``centerline_ptr [L+1]``.
+        centerline: ``[N, 3]`` float64, x, y [m], heading [rad] in travel direction; offsets ``centerline_ptr [L+1]``.
         polygon: ``[M, 2]`` float64 [m], open counter-clockwise rings; offsets ``polygon_ptr [L+1]``.
         successors: flat int32 lane indices; offsets ``successors_ptr [L+1]``. ``predecessors`` likewise.
         left, right: ``[L]`` int32 neighbour in the same direction, -1 where there is none.
@@ -98,9 +98,9 @@ class VectorMap:
         speed_limit: ``[L]`` float64 [m/s], meaningful where ``has_speed_limit [L]``.
         stop_segment: ``[S, 2, 2]`` float64 [m]; ``stop_cause [S]`` int8 (:class:`StopCause`); the lanes that a line
             closes are ``stop_lanes`` (flat int32) with offsets ``stop_lanes_ptr [S+1]``.
-        ring: ``[K, 2]`` float64 [m], open rings; offsets ``ring_ptr [R+1]``; ``ring_area [R]`` int32 names the area a ring
-            belongs to (a point is inside an area when it is inside an odd number of its rings), rings of one area are
-            consecutive; ``area_layer`` int8 (:class:`Layer`) per area.
+        ring: ``[K, 2]`` float64 [m], open rings; offsets ``ring_ptr [R+1]``; ``ring_area [R]`` int32 names the area a
+            ring belongs to (a point is inside an area when it is inside an odd number of its rings); the rings of one
+            area are consecutive; ``area_layer`` int8 (:class:`Layer`) per area.
         dropped: Sentences on what the source named but did not have (dangling ids).
     """
 

@@ -18,16 +18,16 @@ Int = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Observation:
-    """H + 1 samples of the past up to now (the last one), B agents seen so far, lanes as in :class:`drive.map.VectorMap`.
+    """H + 1 samples of the past up to now (the last one), B agents seen in them, lanes as in a ``VectorMap``.
 
     Lane and agent indices are consistent within one observation only.
 
     Attributes:
         time: Seconds since the start of the scene.
-        ego: ``[H+1, 11]`` float64 (:class:`drive.vehicle.Ego`), relative to the pose now: the last row's pose is 0, 0, 0.
+        ego: ``[H+1, 11]`` float64 (:class:`drive.vehicle.Ego`), relative to the pose now: the last pose is 0, 0, 0.
         agent_kind: ``[B]`` int8 (:class:`drive.scene.AgentKind`). ``agent_size``: ``[B, 2]`` length, width [m].
         agent_position: ``[B, H+1, 2]`` box centres [m]. ``agent_heading``: ``[B, H+1]`` [rad].
-        agent_velocity: ``[B, H+1, 2]`` [m/s], rotated into the ego frame, not relative to the ego's motion.
+        agent_velocity: ``[B, H+1, 2]`` [m/s], rotated into the ego frame, not relative to the ego.
         agent_valid: ``[B, H+1]`` bool. ``agent_cues``: ``[B, H+1]`` uint8 (:class:`drive.scene.Cue`).
         lane_centerline: ``[N, 3]`` x, y [m], heading [rad] with offsets ``lane_ptr [L+1]`` int32.
         lane_polygon: ``[M, 2]`` [m] with offsets ``lane_polygon_ptr [L+1]`` int32.
@@ -35,7 +35,7 @@ class Observation:
         lane_left, lane_right: ``[L]`` int32 neighbours in the same direction, -1 for none.
         lane_connector: ``[L]`` bool. ``lane_speed_limit``: ``[L]`` [m/s] where ``lane_has_speed_limit [L]``.
         lane_light: ``[L]`` int8 (:class:`drive.scene.LightState`) now; UNKNOWN where there is no signal.
-        area_ring: ``[K, 2]`` [m] with offsets ``area_ring_ptr [R+1]``; ``area_of_ring [R]``, ``area_layer`` as in the map.
+        area_ring: ``[K, 2]`` [m] with offsets ``area_ring_ptr [R+1]``; ``area_of_ring``, ``area_layer`` as in the map.
         stop_segment: ``[S, 2, 2]`` [m]; ``stop_cause [S]`` int8.
         route: ``[R]`` int32 lane indices to follow. ``goal``: ``[2]`` [m].
     """

@@ -12,7 +12,7 @@ Float32 = NDArray[np.float32]
 class Rollout:
     """One rollout of K steps after the start; K + 1 samples, sample 0 is the start state. Scene frame.
 
-    States are cast to their stored precision (float32) *before* scoring, so a stored rollout scores as the live one did.
+    States are cast to their stored precision (float32) *before* scoring: a stored rollout scores as the live one did.
 
     Attributes:
         ego: ``[K+1, 11]`` float32 (:class:`drive.vehicle.Ego`), rear axle.

@@ -118,7 +118,7 @@ class Paths:
 
 
 class Event(IntEnum):
-    """Columns of ``Scenario.script [E, 9]`` float64: things an agent does when its trigger fires (reactive traffic only)."""
+    """Columns of ``Scenario.script [E, 9]`` float64: what an agent does when its trigger fires (reactive traffic)."""
 
     AGENT = 0  # index of the agent
     TRIGGER = 1  # Trigger
@@ -209,7 +209,7 @@ class Scenario:
         """Check shapes, ranges and references; raise :class:`ScenarioError` naming scene, field and value."""
         self.map.validate()
         agents, steps = len(self.tracks.ids), self.steps
-        shapes = {
+        shapes: dict[str, tuple[NDArray[Any], tuple[int, ...]]] = {
             "tracks.kind": (self.tracks.kind, (agents,)),
             "tracks.size": (self.tracks.size, (agents, 2)),
             "tracks.position": (self.tracks.position, (agents, steps, 2)),

@@ -114,7 +114,7 @@ class Simulator:
         replan_interval: float = 0.5,
     ) -> None:
         self.replan_steps = replan_steps(replan_interval)
-        each: Sequence[Tracker] = [trackers] * len(scenarios) if isinstance(trackers, str) else trackers  # type: ignore[list-item]
+        each: Sequence[Tracker] = [trackers] * len(scenarios) if isinstance(trackers, str) else trackers
         self._scenes = [_Scene(scenario, traffic, tracker) for scenario, tracker in zip(scenarios, each, strict=True)]
 
     @property

@@ -1,4 +1,4 @@
-"""The ego vehicle: dimensions, the layout of its state vector, and the one place where rear axle and box centre are converted."""
+"""The ego vehicle: dimensions, state layout, and the one place that converts between rear axle and box centre."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -45,8 +45,9 @@ class Ego(IntEnum):
     """Columns of an ego state ``[..., 11]`` at the rear axle.
 
     Pose and heading are in the scene frame (m, rad); velocity [m/s] and acceleration [m/s2] in the body frame
-    (x forward, y left; at the rear axle the lateral one is the centripetal speed x yaw rate); steering angle of the front wheels [rad], its rate [rad/s], yaw rate [rad/s] and yaw
-    acceleration [rad/s2]. The order is NAVSIM's.
+    (x forward, y left; at the rear axle the lateral acceleration is the centripetal one, speed times yaw rate);
+    steering angle of the front wheels [rad], its rate [rad/s], yaw rate [rad/s] and yaw acceleration [rad/s2].
+    The order is NAVSIM's.
     """
 
     X = 0

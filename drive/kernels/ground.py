@@ -23,8 +23,8 @@ OUTSIDE, INSIDE, MIXED = 0, 1, 2
 
 class Ground(NamedTuple):
     """Edges ``[E, 4]`` (x1, y1, x2, y2 [m]) with ``edge_area [E]``; per strip of ``CELL`` metres in y the indices of
-    the edges that touch it, sorted by area (``strip_edges`` with offsets ``strip_ptr``); ``cells [rows, columns]`` int8;
-    ``low [2]``: the corner of the raster."""
+    the edges that touch it, sorted by area (``strip_edges`` with offsets ``strip_ptr``); ``cells [rows, columns]``
+    int8; ``low [2]``: the corner of the raster."""
 
     edges: Float
     edge_area: Int
@@ -37,10 +37,10 @@ class Ground(NamedTuple):
 def compile_ground(vector_map: VectorMap, layers: tuple[Layer, ...] = (Layer.DRIVABLE, Layer.CARPARK)) -> Ground:
     """Prepare the areas of ``layers`` for :func:`inside` and :func:`outside_distance`."""
     edges, owner = [], []
-    for area, rings in enumerate(vector_map.areas(*layers)):
+    for number, rings in enumerate(vector_map.areas(*layers)):
         for ring in rings:
             edges.append(np.concatenate((ring, np.roll(ring, -1, axis=0)), axis=1))
-            owner.append(np.full(len(ring), area, np.int32))
+            owner.append(np.full(len(ring), number, np.int32))
     if not edges:
         return Ground(
             np.zeros((0, 4)),

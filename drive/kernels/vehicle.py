@@ -1,8 +1,9 @@
 """Compiled ego motion: reference profiles of a plan, LQR tracking, kinematic bicycle.
 
-The tracker is nuPlan's two-stage controller (nuPlan devkit 1.2, `LQRTracker` and `KinematicBicycleModel`) with the regulariser on differences of accelerations that its authors describe; NAVSIM's copy of it has a defect and is
-another tracker. Both least-squares fits are written in the velocities and curvatures themselves, where the normal
-equations are banded: O(poses) instead of a pseudo-inverse, same minimiser.
+The tracker is nuPlan's two-stage controller (nuPlan devkit 1.2, `LQRTracker` and `KinematicBicycleModel`) with the
+regulariser on differences of accelerations that its authors describe; NAVSIM's copy of it has a defect and is another
+tracker. Both least-squares fits are written in the velocities and curvatures themselves, where the normal equations are
+banded: O(poses) instead of a pseudo-inverse, same minimiser.
 """
 
 import math
