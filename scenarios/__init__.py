@@ -1,0 +1,1 @@
+"""Where worlds come from: loaders, the generator, the store and export."""
