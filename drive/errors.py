@@ -22,7 +22,13 @@ class SuiteError(DriveError):
 
 
 class PlannerError(DriveError):
-    """A planner cannot be found or built, or what it returned breaks the contract."""
+    """A planner cannot be found or built, it raised, or what it returned breaks the contract.
+
+    Attributes:
+        traceback: Where the planner raised, the same text on every machine; empty where it did not raise.
+    """
+
+    traceback: str = ""
 
 
 class RunError(DriveError):

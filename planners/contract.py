@@ -15,6 +15,7 @@ Float = NDArray[np.float64]
 
 MIN_HORIZON = 2.0
 MIN_HORIZON_BEYOND_REPLAN = 1.0
+MAX_COORDINATE = 1e4  # m or rad: beyond it a plan is an accident, and float32 has lost its centimeters
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Context:
 
 @dataclass(frozen=True)
 class PrivilegedContext(Context):
-    """Adds the whole scenario, future included. Only planners with ``privileged = True`` get it; the leaderboard says so."""
+    """Adds the whole scenario, future included, for planners with ``privileged = True``; the leaderboard says so."""
 
     scenario: Scenario = field(kw_only=True)
 
@@ -88,21 +89,23 @@ def check_plan(plan: object, min_horizon: float, who: str = "planner") -> Plan:
     """Return ``plan`` if it keeps the contract, else raise :class:`PlannerError` with one sentence on what is wrong."""
     if not isinstance(plan, Plan):
         raise PlannerError(f"{who}: plan() returned {type(plan).__name__}, expected planners.contract.Plan")
-    candidates = np.asarray(plan.candidates)
+    candidates = _numbers(plan.candidates, "candidates", who)
     if candidates.ndim != 3 or candidates.shape[2] != 3 or 0 in candidates.shape:
         raise PlannerError(
             f"{who}: Plan.candidates has shape {candidates.shape}, expected (candidates, poses, 3) with x, y, heading"
         )
-    if candidates.dtype.kind not in "fiu":
-        raise PlannerError(f"{who}: Plan.candidates has dtype {candidates.dtype}, expected numbers")
-    if not np.isfinite(candidates).all():
-        where = [int(i) for i in np.argwhere(~np.isfinite(candidates))[0]]
-        raise PlannerError(f"{who}: Plan.candidates{where} is {candidates[tuple(where)]}, every value must be finite")
+    for name, values in (("candidates", candidates), ("scores", _numbers(plan.scores, "scores", who))):
+        if not np.isfinite(values).all():
+            where = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
+            raise PlannerError(f"{who}: Plan.{name}{where} is {values[tuple(where)]}, every value must be finite")
+    far = np.abs(candidates).max()
+    if far > MAX_COORDINATE:
+        raise PlannerError(f"{who}: Plan.candidates reaches {far:.3g}, expected metres and radians in the ego frame")
     if np.shape(plan.scores) != (len(candidates),):
         raise PlannerError(f"{who}: Plan.scores has shape {np.shape(plan.scores)}, expected ({len(candidates)},)")
-    if not 0 <= int(plan.chosen) < len(candidates):
+    if not isinstance(plan.chosen, (int, np.integer)) or not 0 <= plan.chosen < len(candidates):
         raise PlannerError(f"{who}: Plan.chosen is {plan.chosen}, expected an index below {len(candidates)}")
-    if not plan.dt > 0:
+    if not isinstance(plan.dt, (int, float, np.integer, np.floating)) or not 0 < plan.dt < np.inf:
         raise PlannerError(f"{who}: Plan.dt is {plan.dt}, expected a positive number of seconds")
     horizon = candidates.shape[1] * plan.dt
     if horizon < min_horizon - 1e-6:
@@ -111,3 +114,13 @@ def check_plan(plan: object, min_horizon: float, who: str = "planner") -> Plan:
             f"expected at least {min_horizon:.2f} s"
         )
     return plan
+
+
+def _numbers(value: object, name: str, who: str) -> NDArray[np.generic]:
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise PlannerError(f"{who}: Plan.{name} is ragged, expected an array of numbers") from None
+    if array.dtype.kind not in "fiu":
+        raise PlannerError(f"{who}: Plan.{name} has dtype {array.dtype}, expected numbers")
+    return array

@@ -1,0 +1,1 @@
+"""Baselines: planners to compare with, one readable file each."""
