@@ -1,0 +1,310 @@
+"""Runs planners through a suite and fills a run folder; the same call again resumes it.
+
+A unit of work is (planner, scenario, seed). Workers get batches of units of one planner: their scenes are simulated
+together, their planners are asked one scene at a time. Nothing in a row but ``time.*`` depends on the number of workers,
+on the batch size or on the order in which units finish.
+"""
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.errors import PlannerError
+from drive.observation import Observation
+from drive.rollout import Rollout
+from drive.scene import DT, Scenario
+from drive.simulator import Simulator, Tracker, Traffic, replan_steps
+from evaluation.engines import Died, Engine, ProcessPool
+from evaluation.fingerprint import fingerprint, fingerprint_id
+from evaluation.manifest import Manifest, PlannerRecord, Settings, SuiteRecord, Unit
+from evaluation.metrics.base import METRIC_VERSIONS, failed_row, to_row
+from evaluation.metrics.drive_score import score_rollout
+from evaluation.results import Row, RunFolder
+from evaluation.suite import SceneRef, Suite, load_scene
+from planners.contract import MIN_HORIZON, MIN_HORIZON_BEYOND_REPLAN, Context, PrivilegedContext
+from planners.host import InProcessHost
+from planners.registry import PlannerSpec
+from scenarios.store import Store
+
+FLUSH_INTERVAL = 1.0  # s between shards: what a killed run loses at most, besides the units being driven
+BATCH_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work as it is sent to a worker."""
+
+    unit: Unit
+    planner: PlannerSpec
+    scene: SceneRef
+    definition: str
+
+
+Report = Callable[[Row], None]
+
+
+def evaluate(
+    suite: Suite,
+    planners: Sequence[PlannerSpec],
+    out: Path,
+    *,
+    traffic: Traffic | None = None,
+    replan_interval: float = 0.5,
+    seed: int = 0,
+    seeds: int = 1,
+    engine: Engine | None = None,
+    batch_size: int = BATCH_SIZE,
+    store: Store | None = None,
+    begin: Callable[[int, int], None] = lambda total, done: None,
+    report: Report = lambda row: None,
+) -> RunFolder:
+    """Drive every planner through every scene of the suite, with run seeds ``seed .. seed + seeds - 1``.
+
+    Args:
+        suite, planners: What to run.
+        out: Run folder; units that have a row there are not run again.
+        traffic: What moves the other agents; the suite's default if None.
+        replan_interval: Seconds between plans, a multiple of 0.1.
+        seed, seeds: First run seed, and how many.
+        engine: Where the work is done; two worker processes by default.
+        batch_size: Scenes simulated together at most.
+        store: Where scenes are kept; the user's cache by default.
+        begin: Called once with the number of units and how many of them are done already.
+        report: Called with each new row.
+
+    Raises:
+        RunError: ``out`` cannot be used, or holds a run with other settings.
+        PlannerError: A planner is named twice.
+    """
+    names = [planner.name for planner in planners]
+    for name in names:
+        if names.count(name) > 1:
+            raise PlannerError(f"planner {name!r} is named twice; name variants by their options")
+    replan_steps(replan_interval)
+    engine = engine or ProcessPool(2)
+    store = store or Store()
+    settings = Settings(
+        traffic=traffic or suite.default_traffic, replan_interval=replan_interval, seed=seed, seeds=seeds
+    )
+    manifest = new_manifest(suite, planners, settings)
+    with RunFolder.writing(out, manifest) as run:
+        specs = {planner.name: planner for planner in planners}
+        records = {record.name: record for record in run.manifest.planners}
+        done = run.done()
+        asked = [(unit, scene) for unit, scene in run.manifest.units() if unit.planner in specs]
+        tasks = [
+            Task(unit, specs[unit.planner], scene, run.manifest.definition(records[unit.planner], scene))
+            for unit, scene in asked
+            if unit not in done
+        ]
+        begin(len(asked), len(asked) - len(tasks))
+        work = DriveUnits(run.path, store, settings, fingerprint_id(manifest.fingerprint))
+        writer = _Writer(run)
+        try:
+            with closing(engine.map(work, batches(tasks, batch_size, engine.workers))) as results:
+                for task, result in results:
+                    row = work.died(task, result) if isinstance(result, Died) else result
+                    writer.add(row)
+                    report(row)
+        finally:  # also after Ctrl-C: what is done stays done
+            writer.flush()
+    return run
+
+
+def new_manifest(suite: Suite, planners: Sequence[PlannerSpec], settings: Settings) -> Manifest:
+    """The manifest of a run that has not begun."""
+    return Manifest(
+        settings=settings,
+        suite=SuiteRecord(
+            name=suite.name,
+            source=suite.source,
+            data=None if suite.data is None else str(suite.data.resolve()),
+            digest=suite.digest,
+            scenes=suite.scenes,
+        ),
+        planners=tuple(
+            PlannerRecord(name=item.name, digest=item.digest, privileged=item.privileged, tracker=item.tracker)
+            for item in planners
+        ),
+        metric_versions=dict(METRIC_VERSIONS),
+        fingerprint=fingerprint(),
+    )
+
+
+def batches(tasks: Sequence[Task], size: int, workers: int) -> Iterator[list[Task]]:
+    """Cut tasks into batches of one planner each, small enough that every worker gets one."""
+    size = max(1, min(size, math.ceil(len(tasks) / workers)))
+    for _, group in groupby(tasks, key=lambda task: task.unit.planner):
+        same = list(group)
+        for first in range(0, len(same), size):
+            yield same[first : first + size]
+
+
+def derive_seed(unit: Unit) -> int:
+    """Seed in [0, 2**63) of everything random a planner does in a unit: a hash, so that order and workers do not matter."""
+    return int.from_bytes(hashlib.sha256(json.dumps(unit).encode()).digest()[:8], "little") >> 1
+
+
+class DriveUnits:
+    """The work of a worker: drive a batch of units, store their rollouts, return their rows.
+
+    Planners are built when first needed, one per scene driven at the same time, and kept for later batches of the same
+    planner. One that failed is thrown away: nobody knows what state it is in.
+    """
+
+    def __init__(self, run: Path, store: Store, settings: Settings, fingerprint: str) -> None:
+        self._path = run
+        self._store = store
+        self._settings = settings
+        self._fingerprint = fingerprint
+        self._hosts: list[InProcessHost] = []
+        self._planner: PlannerSpec | None = None
+
+    def __call__(self, batch: Sequence[Task]) -> list[Row]:
+        """Rows of the units of one planner, in their order."""
+        drives = [self._start(task) for task in batch]
+        self._drive(drives)
+        rows = [self._finish(drive) for drive in drives]
+        self._hosts = [drive.host for drive in drives if drive.error is None]
+        return rows
+
+    def died(self, task: Task, death: Died) -> Row:
+        """The row of a unit whose planner took its process with it."""
+        scenario = load_scene(task.scene, self._store)
+        error = PlannerError(f"{task.unit.planner}: {death} while this scene was driven, twice")
+        return self._row(_Drive(task, scenario, InProcessHost(task.planner), error=error))
+
+    def _start(self, task: Task) -> "_Drive":
+        if self._planner != task.planner:
+            self._hosts, self._planner = [], task.planner
+        began = time.process_time()
+        scenario = load_scene(task.scene, self._store)
+        drive = _Drive(task, scenario, self._hosts.pop() if self._hosts else InProcessHost(task.planner))
+        drive.spent["load"] += time.process_time() - began
+        interval = self._settings.replan_interval
+        known = {
+            "vehicle": scenario.ego_vehicle,
+            "dt": DT,
+            "replan_interval": interval,
+            "min_horizon": max(MIN_HORIZON, interval + MIN_HORIZON_BEYOND_REPLAN),
+            "seed": derive_seed(task.unit),
+        }
+        context = PrivilegedContext(**known, scenario=scenario) if task.planner.privileged else Context(**known)
+        drive.ask(lambda: drive.host.reset(context))
+        return drive
+
+    def _drive(self, drives: Sequence["_Drive"]) -> None:
+        began = time.process_time()
+        trackers: list[Tracker] = [drive.task.planner.tracker for drive in drives]  # type: ignore[misc]
+        scenarios = [drive.scenario for drive in drives]
+        simulator = Simulator(scenarios, self._settings.traffic, trackers, self._settings.replan_interval)
+        _share(drives, began)
+        while not simulator.done and any(drive.error is None for drive in drives):
+            began = time.process_time()
+            observations = simulator.observe()
+            moving = [drive for drive, seen in zip(drives, observations, strict=True) if seen is not None]
+            _share(moving, began)
+            plans = [drive.plan(seen) for drive, seen in zip(drives, observations, strict=True)]
+            began = time.process_time()
+            simulator.step([plan for plan, _ in plans], [spacing for _, spacing in plans])
+            _share(moving, began)
+        for drive, rollout in zip(drives, simulator.rollouts(), strict=True):
+            drive.rollout = rollout
+
+    def _finish(self, drive: "_Drive") -> Row:
+        if drive.error is None and not np.isfinite(drive.rollout.ego).all():
+            drive.error = PlannerError(f"{drive.task.unit.planner}: its plans drove the vehicle out of all bounds")
+        return self._row(drive)
+
+    def _row(self, drive: "_Drive") -> Row:
+        task, scenario = drive.task, drive.scenario
+        row: Row = {
+            **task.unit._asdict(),
+            "family": scenario.family,
+            "group": scenario.group,
+            "status": "ok" if drive.error is None else "failed",
+            "vehicle": scenario.ego_vehicle.name,
+            "traffic": self._settings.traffic,
+            "tracker": task.planner.tracker,
+            "definition": task.definition,
+            "fingerprint": self._fingerprint,
+        }
+        if drive.error is None:
+            began = time.process_time()
+            row |= metric_columns(scenario, drive.rollout)
+            drive.spent["score"] += time.process_time() - began
+            folder = RunFolder(self._path)
+            row["rollout"], row["rollout_sha256"] = folder.write_rollout(task.unit, drive.rollout, scenario)
+        else:
+            row |= failed_row() | {"error": str(drive.error), "traceback": drive.error.traceback or None}
+        return row | {f"time.{name}_ms": 1e3 * seconds for name, seconds in drive.spent.items()}
+
+
+def metric_columns(scenario: Scenario, rollout: Rollout) -> Row:
+    """Score a rollout: the columns of its row that are computed from it, ``score`` included."""
+    return to_row(score_rollout(scenario, rollout))
+
+
+@dataclass
+class _Drive:
+    """A unit on its way: its planner, what it cost so far [s of CPU], and why it failed."""
+
+    task: Task
+    scenario: Scenario
+    host: InProcessHost
+    error: PlannerError | None = None
+    rollout: Rollout = field(init=False)
+    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("load", "plan", "simulate", "score"), 0.0))
+
+    def ask(self, question: Callable[[], Any]) -> Any:
+        """Let the planner do something; note the time, and the error if it fails."""
+        began = time.process_time()
+        try:
+            return question()
+        except PlannerError as error:
+            self.error = error
+            return None
+        finally:
+            self.spent["plan"] += time.process_time() - began
+
+    def plan(self, seen: Observation | None) -> tuple[Any, float]:
+        """Trajectory ``[N, 3]`` and spacing [s]; None once the scene has ended or the planner has failed."""
+        if seen is None or self.error is not None:
+            return None, 0.0
+        plan = self.ask(lambda: self.host.plan(seen))
+        return (None, 0.0) if plan is None else (plan.candidates[plan.chosen], plan.dt)
+
+
+def _share(drives: Sequence[_Drive], began: float) -> None:
+    """Charge the CPU time since ``began`` to the scenes simulated together, in equal parts."""
+    spent = time.process_time() - began
+    for drive in drives:
+        drive.spent["simulate"] += spent / len(drives)
+
+
+class _Writer:
+    """Collects rows and writes a shard about every second."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self._run = run
+        self._rows: list[Mapping[str, Any]] = []
+        self._flushed = time.monotonic()
+
+    def add(self, row: Row) -> None:
+        self._rows.append(row)
+        if time.monotonic() - self._flushed >= FLUSH_INTERVAL:
+            self.flush()
+
+    def flush(self) -> None:
+        rows, self._rows = self._rows, []
+        self._run.write_rows(rows)
+        self._flushed = time.monotonic()

@@ -1,0 +1,48 @@
+"""Columns of ``results/*.parquet``: names and types, the same in every shard whatever its values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from evaluation.metrics.base import CAUSE_COLUMNS, METRIC_VERSIONS
+from evaluation.metrics.drive_score import recompute_score
+
+_CAUSE_TYPES = {"step": "BIGINT", "agent": "VARCHAR", "detail": "VARCHAR"}
+
+METRIC_COLUMNS: Mapping[str, str] = {
+    name: kind
+    for metric in METRIC_VERSIONS
+    for name, kind in (
+        (metric, "DOUBLE"),
+        *((f"{metric}.{part}", _CAUSE_TYPES[part]) for part in CAUSE_COLUMNS),
+    )
+}
+"""Columns that are computed from scenario and rollout: each metric (null without a value) and its cause."""
+
+TIME_COLUMNS = tuple(f"time.{part}_ms" for part in ("load", "plan", "simulate", "score"))
+"""Process CPU time [ms]. Scenes simulated together share the time in equal parts. Differs from run to run."""
+
+COLUMNS: Mapping[str, str] = {
+    "planner": "VARCHAR",  # text that named it, options included
+    "scenario": "VARCHAR",
+    "family": "VARCHAR",
+    "group": "VARCHAR",  # log or twin, the unit of resampling
+    "seed": "BIGINT",  # run seed
+    "status": "VARCHAR",  # ok | failed
+    "error": "VARCHAR",  # one sentence on why it failed
+    "traceback": "VARCHAR",  # where the planner raised, normalized
+    **METRIC_COLUMNS,
+    "vehicle": "VARCHAR",
+    "traffic": "VARCHAR",
+    "tracker": "VARCHAR",
+    "rollout": "VARCHAR",  # file in rollouts/
+    "rollout_sha256": "VARCHAR",
+    "definition": "VARCHAR",  # hash of what the score means: scene, traffic, tracker, replan interval, metric versions
+    "fingerprint": "VARCHAR",  # hash of the environment, see evaluation.fingerprint
+    **dict.fromkeys(TIME_COLUMNS, "DOUBLE"),
+}
+"""Column -> DuckDB type, in the order of the file."""
+
+
+def recompute(row: Mapping[str, Any]) -> float | None:
+    """The score that follows from a row's own columns; 0 for a failed unit."""
+    return recompute_score(row)

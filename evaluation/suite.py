@@ -1,0 +1,277 @@
+"""Suites: a name or a YAML file becomes a list of scene references, cheap to send to workers; scenes load one by one.
+
+Names: ``nuscenes`` (every scene of ``--data``), ``gen-quick``, ``procedural:<family|all>:<count>:<seed>``, and every file in
+``configs/suites/``. A file names a source, which is one of the first three, and filters that thin it out in a fixed order.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from drive.errors import DataError, SuiteError
+from drive.scene import Scenario
+from planners.options import did_you_mean
+
+if TYPE_CHECKING:
+    from scenarios.generate import Recipe
+    from scenarios.store import Store
+
+Traffic = Literal["log", "idm", "constant_velocity"]
+
+SHIPPED = Path(__file__).resolve().parents[1] / "configs" / "suites"
+PROCEDURAL = "procedural:<family|all>:<count>:<seed>"
+
+
+@dataclass(frozen=True)
+class SceneRef:
+    """A scene by reference.
+
+    Attributes:
+        id, family, group: As in :class:`drive.scene.Scenario`.
+        key: Hash of everything that decides the scene's content; finds it in the store.
+        recipe: Family, index and namespace from which a generated scene is built again; None for recorded scenes.
+    """
+
+    id: str
+    family: str
+    group: str
+    key: str
+    recipe: tuple[str, int, str] | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Scenes to drive, in a fixed order, with ids that are unique.
+
+    Attributes:
+        name: As asked for.
+        source: ``nuscenes`` or ``generated``.
+        data: Folder of recorded data, None for generated scenes.
+        scenes: At least one.
+        default_traffic: What drives the other agents unless the user says otherwise.
+    """
+
+    name: str
+    source: str
+    data: Path | None
+    scenes: tuple[SceneRef, ...]
+    default_traffic: Traffic
+
+    @property
+    def digest(self) -> str:
+        """Hash over the ids and contents of all scenes."""
+        return hashlib.sha256(json.dumps([(scene.id, scene.key) for scene in self.scenes]).encode()).hexdigest()
+
+
+class SuiteFile(BaseModel):
+    """A suite file. Filters apply in the order of the fields; globs are those of the shell (``*``, ``?``, ``[ab]``)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_: Literal["suite/1"] = Field(alias="schema")
+    name: str = Field(min_length=1)
+    description: str = ""
+    source: str = Field(description="nuscenes, gen-quick or procedural:<family|all>:<count>:<seed>")
+    data: Path | None = Field(default=None, description="folder of recorded data, relative to this file; --data wins")
+    traffic: Traffic | None = Field(default=None, description="default for --traffic")
+    families: tuple[str, ...] | None = Field(default=None, description="globs on the family; keep what matches one")
+    groups: tuple[str, ...] | None = Field(default=None, description="globs on the log or twin")
+    scenes: tuple[str, ...] | None = Field(default=None, description="globs on the scene id")
+    exclude: tuple[str, ...] | None = Field(default=None, description="globs on the scene id; drop what matches one")
+    limit: int | None = Field(default=None, ge=1, description="keep this many, the first ones")
+
+
+def resolve_suite(name: str, data: Path | None = None, store: "Store | None" = None) -> Suite:
+    """Find the suite ``name`` (a name, or the path of a YAML file) and list its scenes.
+
+    Args:
+        name: See the module text.
+        data: Folder of recorded data (``--data``).
+        store: Where loaded scenes are kept; the user's cache by default.
+
+    Raises:
+        SuiteError: Unknown name, unusable file, or no scene is left; the sentence says which filter removed how many.
+        DataError: The data folder cannot be used.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _from_file(Path(name), name, data, store)
+    if (SHIPPED / f"{name}.yaml").is_file():
+        return _from_file(SHIPPED / f"{name}.yaml", name, data, store)
+    return _from_source(name, name, data, store)
+
+
+def suite_names() -> list[str]:
+    """Names a user may give to ``--suite``; the procedural ones as a pattern."""
+    return ["nuscenes", "gen-quick", PROCEDURAL, *sorted(path.stem for path in SHIPPED.glob("*.yaml"))]
+
+
+def load_scene(scene: SceneRef, store: "Store") -> Scenario:
+    """The scenario behind a reference, from the store or built again.
+
+    Raises:
+        DataError: A recorded scene is not in the store any more.
+    """
+    if scene.recipe is not None:
+        from scenarios.generate import Recipe, build
+
+        recipe = Recipe(*scene.recipe)
+        return store.get_or_build(scene.key, lambda: build(recipe))
+    scenario = store.get(scene.key)
+    if scenario is None:
+        raise DataError(
+            f"scene {scene.id!r} is no longer in the store {store.root}: repeat the command with --data, which loads it again"
+        )
+    return scenario
+
+
+def ensure_scenes(
+    scenes: Sequence[SceneRef], source: str, data: Path | None, store: "Store", where: str = "the run"
+) -> None:
+    """Load recorded scenes that the store has lost again from ``data``.
+
+    Raises:
+        DataError: There is no such folder, or what it holds now is not what ``where`` used.
+    """
+    lost = [scene for scene in scenes if scene.recipe is None and scene.key not in store]
+    if not lost:
+        return
+    if source != "nuscenes" or data is None:
+        raise DataError(f"scene {lost[0].id!r} of {where} is not in the store {store.root}, and cannot be made again")
+    from scenarios.nuscenes import prepare
+
+    for before, now in zip(lost, prepare(data, store, scenes=[scene.id for scene in lost]), strict=True):
+        if before.key != now.key:
+            raise DataError(
+                f"scene {before.id!r} in {data} is not the one that {where} used: its files or the loader have changed"
+            )
+
+
+def _from_file(path: Path, name: str, data: Path | None, store: "Store | None") -> Suite:
+    file = read_suite_file(path)
+    if data is None and file.data is not None:
+        data = path.parent / file.data
+    suite = _from_source(file.source, name, data, store)
+    kept, removed = list(suite.scenes), []
+    for label, keep in _filters(file):
+        before = len(kept)
+        kept = keep(kept)
+        removed.append(f"{label} removed {before - len(kept)} of {before}")
+    if not kept:
+        raise SuiteError(f"suite {name!r} is empty: {file.source} has {len(suite.scenes)} scenes, {', '.join(removed)}")
+    return Suite(name, suite.source, suite.data, tuple(kept), file.traffic or suite.default_traffic)
+
+
+def read_suite_file(path: Path) -> SuiteFile:
+    """Parse a suite file.
+
+    Raises:
+        SuiteError: The file is missing, no YAML, or a field is wrong; the sentence names file and field.
+    """
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise SuiteError(f"the suite file {path} cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SuiteError(f"the suite file {path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise SuiteError(
+            f"the suite file {path} holds {type(content).__name__}, expected fields like `source: nuscenes`"
+        )
+    try:
+        return SuiteFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        known = [item.alias or key for key, item in SuiteFile.model_fields.items()]
+        hint = did_you_mean(field, known) if first["type"] == "extra_forbidden" else ""
+        raise SuiteError(f"the suite file {path}, field {field!r}: {first['msg']}{hint}") from None
+
+
+def _filters(file: SuiteFile) -> Iterable[tuple[str, Callable[[list[SceneRef]], list[SceneRef]]]]:
+    def matching(patterns: Sequence[str], attribute: str, wanted: bool) -> Callable[[list[SceneRef]], list[SceneRef]]:
+        def keep(scenes: list[SceneRef]) -> list[SceneRef]:
+            return [
+                scene
+                for scene in scenes
+                if any(fnmatchcase(getattr(scene, attribute), pattern) for pattern in patterns) == wanted
+            ]
+
+        return keep
+
+    for label, patterns, attribute, wanted in (
+        ("families", file.families, "family", True),
+        ("groups", file.groups, "group", True),
+        ("scenes", file.scenes, "id", True),
+        ("exclude", file.exclude, "id", False),
+    ):
+        if patterns is not None:
+            yield f"{label} {list(patterns)}", matching(patterns, attribute, wanted)
+    if file.limit is not None:
+        yield f"limit {file.limit}", lambda scenes: scenes[: file.limit]
+
+
+def _from_source(source: str, name: str, data: Path | None, store: "Store | None") -> Suite:
+    if source == "nuscenes":
+        return _nuscenes(name, data, store)
+    if data is not None and (source == "gen-quick" or source.startswith("procedural:")):
+        raise SuiteError(f"suite {name!r} is generated and reads no data: leave out --data")
+    if source == "gen-quick":
+        from scenarios.generate import quick_suite
+
+        return _generated(name, quick_suite())
+    if source.partition(":")[0] == "procedural":
+        return _procedural(source, name)
+    known = suite_names()
+    raise SuiteError(
+        f"there is no suite {source!r}{did_you_mean(source, known)}; known are {', '.join(known)}, or the path of a .yaml file"
+    )
+
+
+def _nuscenes(name: str, data: Path | None, store: "Store | None") -> Suite:
+    from scenarios.nuscenes import prepare
+    from scenarios.store import Store
+
+    if data is None:
+        raise SuiteError(f"suite {name!r} needs --data, the nuScenes folder (the one that holds maps/ and v1.0-...)")
+    entries = prepare(data, store or Store())
+    scenes = tuple(SceneRef(entry.id, entry.family, entry.group, entry.key) for entry in entries)
+    if not scenes:
+        raise SuiteError(f"suite {name!r} is empty: {data} holds no scene")
+    return Suite(name, "nuscenes", data, scenes, "log")
+
+
+def _procedural(source: str, name: str) -> Suite:
+    from scenarios.generate import FAMILIES, procedural
+
+    match = re.fullmatch(r"procedural:([^:]+):(\d+):(\d+)", source)
+    if match is None:
+        raise SuiteError(f"suite {source!r} is not of the form {PROCEDURAL}, for example procedural:F26:100:7")
+    family, count, seed = match[1], int(match[2]), int(match[3])
+    if family != "all" and family not in FAMILIES:
+        raise SuiteError(
+            f"suite {source!r}: there is no family {family!r}{did_you_mean(family, FAMILIES)}; "
+            f"known are all, {', '.join(FAMILIES)}"
+        )
+    if count == 0:
+        raise SuiteError(f"suite {source!r} is empty: its count is 0")
+    return _generated(name, procedural(family, count, seed))
+
+
+def _generated(name: str, recipes: "Sequence[Recipe]") -> Suite:
+    from scenarios.generate import GENERATOR_VERSION
+    from scenarios.store import make_key
+
+    scenes = []
+    for recipe in recipes:
+        key = make_key(kind="generated scene", generator=GENERATOR_VERSION, recipe=astuple(recipe))
+        scenes.append(SceneRef(recipe.id, recipe.family, recipe.group, key, astuple(recipe)))
+    return Suite(name, "generated", None, tuple(scenes), "idm")

@@ -1,0 +1,220 @@
+"""Checks a run from the bottom: files against hashes, rollouts against a new simulation of the stored plans, rows against
+a new scoring of the stored rollouts. Needs the scenes, not the planners."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.errors import DataError, RunError
+from drive.rollout import Rollout
+from drive.simulator import run_plans
+from evaluation.engines import Died, Engine, InProcess
+from evaluation.fingerprint import differences, fingerprint, fingerprint_id
+from evaluation.manifest import Manifest, Unit
+from evaluation.metrics.base import METRIC_VERSIONS
+from evaluation.results import Row, RunFolder, decode_rollout, same, unit_of
+from evaluation.runner import metric_columns
+from evaluation.schema import METRIC_COLUMNS
+from evaluation.suite import SceneRef, load_scene
+from scenarios.store import Store
+
+BATCH_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference: where (a unit or a file), in which column or field, and what is wrong."""
+
+    where: str
+    column: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.column}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What :func:`verify` found: ``findings`` are differences, ``notes`` explain circumstances."""
+
+    units: int
+    simulated: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One unit to check, as it is sent to a worker: its row, and what the manifest says it should be."""
+
+    row: Row
+    scene: SceneRef
+    expected: Mapping[str, str]
+
+
+def verify(
+    run: RunFolder,
+    *,
+    store: Store | None = None,
+    engine: Engine | None = None,
+    begin: Callable[[int], None] = lambda units: None,
+    report: Callable[[], None] = lambda: None,
+) -> Report:
+    """Check every unit of a run; damaged files and changed rows become findings, not errors.
+
+    Raises:
+        DataError: A recorded scene is not in the store (see :func:`evaluation.scenes.require_scenes`).
+    """
+    store, engine = store or Store(), engine or InProcess()
+    manifest = run.manifest
+    findings = list(_manifest(manifest))
+    rows, damaged = _rows(run)
+    findings += damaged
+    planned = dict(manifest.units())
+    findings += _coverage(rows, planned)
+    planners = {planner.name: planner for planner in manifest.planners}
+    checks = []
+    for row in rows:
+        unit = unit_of(row)
+        if unit in planned:
+            scene, planner = planned[unit], planners[unit.planner]
+            expected = {
+                "definition": manifest.definition(planner, scene),
+                "fingerprint": fingerprint_id(manifest.fingerprint),
+                "traffic": manifest.settings.traffic,
+                "tracker": planner.tracker,
+            }
+            checks.append(Check(row, scene, expected))
+    checks.sort(key=lambda check: check.scene.id)  # neighbors share a scene, which is loaded once
+    begin(len(checks))
+    work = CheckUnits(run.path, store, manifest.settings.replan_interval)
+    groups = [checks[first : first + BATCH_SIZE] for first in range(0, len(checks), BATCH_SIZE)]
+    with closing(engine.map(work, groups)) as results:
+        for check, found in results:
+            if isinstance(found, Died):
+                found = [Finding(str(unit_of(check.row)), "rollout", f"{found} while it was simulated again")]
+            findings += found
+            report()
+    simulated = sum(check.row["status"] == "ok" for check in checks)
+    notes = [f"this environment differs: {phrase}" for phrase in differences(manifest.fingerprint, fingerprint())]
+    return Report(len(planned), simulated, tuple(sorted(findings, key=str)), tuple(notes))
+
+
+class CheckUnits:
+    """The work of a worker: findings of each unit in a batch."""
+
+    def __init__(self, run: Path, store: Store, replan_interval: float) -> None:
+        self._path = run
+        self._store = store
+        self._replan_interval = replan_interval
+        self._scene: tuple[str, Any] = ("", None)
+
+    def __call__(self, batch: Sequence[Check]) -> list[list[Finding]]:
+        """See :class:`CheckUnits`."""
+        return [list(self._check(check)) for check in batch]
+
+    def _check(self, check: Check) -> Iterator[Finding]:
+        row, where = check.row, str(unit_of(check.row))
+        if self._scene[0] != check.scene.key:
+            self._scene = (check.scene.key, load_scene(check.scene, self._store))
+        scenario = self._scene[1]
+        expected: Row = {
+            **check.expected,
+            "family": scenario.family,
+            "group": scenario.group,
+            "vehicle": scenario.ego_vehicle.name,
+        }
+        if row["status"] == "failed":
+            expected |= dict.fromkeys((*METRIC_COLUMNS, "rollout", "rollout_sha256")) | {"score": 0.0}
+            yield from _compare(where, row, expected)
+            if not row["error"]:
+                yield Finding(where, "error", "a failed unit has none")
+            return
+        run = RunFolder(self._path)
+        expected |= {"status": "ok", "error": None, "traceback": None, "rollout": run.rollout_name(unit_of(row))}
+        path = run.rollouts / str(expected["rollout"])
+        try:
+            content = path.read_bytes()
+            stored = decode_rollout(content, scenario, path.name)
+        except OSError as error:
+            yield Finding(where, "rollout", f"{path.name} cannot be read: {error.strerror}")
+        except RunError as error:
+            yield Finding(where, "rollout", str(error))
+        else:
+            expected["rollout_sha256"] = hashlib.sha256(content).hexdigest()
+            yield from self._simulate(where, check, stored, scenario)
+            expected |= dict.fromkeys(METRIC_COLUMNS) | metric_columns(scenario, stored)
+        yield from _compare(where, row, expected)
+
+    def _simulate(self, where: str, check: Check, stored: Rollout, scenario: Any) -> Iterator[Finding]:
+        """Simulate the stored plans again: every array must come out the same, to the last bit."""
+        try:
+            again = run_plans(
+                scenario,
+                stored,
+                check.expected["traffic"],
+                check.expected["tracker"],
+                self._replan_interval,  # type: ignore[arg-type]
+            )
+        except (ValueError, IndexError, RunError, DataError) as error:
+            yield Finding(where, "rollout", f"its plans cannot be simulated: {error}")
+            return
+        for item in fields(Rollout):
+            before, now = getattr(stored, item.name), getattr(again, item.name)
+            if before.dtype != now.dtype or before.shape != now.shape:
+                yield Finding(
+                    where,
+                    f"rollout.{item.name}",
+                    f"stored as {before.dtype}{list(before.shape)}, simulated again {now.dtype}{list(now.shape)}",
+                )
+            elif before.tobytes() != now.tobytes():
+                first = np.argwhere(before != now)[:1]
+                place = [int(index) for index in first[0]] if len(first) else []
+                yield Finding(where, f"rollout.{item.name}", f"differs from the new simulation, first at {place}")
+
+
+def _compare(where: str, row: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[Finding]:
+    for column, value in expected.items():
+        if not same(row.get(column), value):
+            yield Finding(where, column, f"stored {row.get(column)!r}, expected {value!r}")
+
+
+def _manifest(manifest: Manifest) -> Iterator[Finding]:
+    if manifest.digest != manifest.computed_digest():
+        yield Finding("manifest.json", "digest", "the manifest was changed after it was written")
+    for name in sorted({*manifest.metric_versions, *METRIC_VERSIONS}):
+        before, now = manifest.metric_versions.get(name), METRIC_VERSIONS.get(name)
+        if before != now:
+            yield Finding(
+                "manifest.json", f"metric_versions.{name}", f"scored as {before}, this version computes {now}"
+            )
+
+
+def _rows(run: RunFolder) -> tuple[list[Row], list[Finding]]:
+    rows, findings = [], []
+    for shard in run.shards():
+        if hashlib.sha256(shard.read_bytes()).hexdigest()[:16] != shard.stem:
+            findings.append(Finding(f"results/{shard.name}", "content", "the file was changed after it was written"))
+        try:
+            rows += run.records(shard)
+        except RunError as error:
+            findings.append(Finding(f"results/{shard.name}", "content", str(error)))
+    return rows, findings
+
+
+def _coverage(rows: Sequence[Row], planned: Mapping[Unit, SceneRef]) -> Iterator[Finding]:
+    seen: set[Unit] = set()
+    for row in rows:
+        unit = unit_of(row)
+        if unit in seen:
+            yield Finding(str(unit), "row", "there is more than one")
+        if unit not in planned:
+            yield Finding(str(unit), "row", "the manifest knows no such unit")
+        seen.add(unit)
+    for unit in planned.keys() - seen:
+        yield Finding(str(unit), "row", "there is none: the run is not finished, or a shard is missing")
