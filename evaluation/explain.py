@@ -1,0 +1,127 @@
+"""Why this score: the arithmetic of ``drive_score@1`` term by term, from a row's own columns, with causes in words."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from drive.errors import RunError
+from evaluation.metrics.base import METRIC_VERSIONS
+from evaluation.metrics.drive_score import MIN_PROGRESS, WEIGHTS, recompute_score
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A factor's name in words, its column, and whether the column says the opposite (an event: 1 = it happened).
+FACTORS = (
+    ("no collision at fault", "nc", False),
+    ("on the road", "off_road", True),
+    ("no red light run", "red_light", True),
+    ("right direction", "direction", False),
+)
+TERMS = {
+    "progress": "progress",
+    "ttc_ok": "time to collision kept",
+    "speed_ok": "speed limit kept",
+    "comfort": "comfort",
+}
+
+
+def explain(rows: "pd.DataFrame", scenario: str, planner: str) -> str:
+    """Text for every unit (seed) of one planner in one scene.
+
+    Raises:
+        RunError: There is no such unit; the sentence lists what there is.
+    """
+    chosen = rows[(rows["scenario"] == scenario) & (rows["planner"] == planner)]
+    if chosen.empty:
+        for column, wanted in (("scenario", scenario), ("planner", planner)):
+            known = sorted(set(rows[column]))
+            if wanted not in known:
+                some = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+                raise RunError(f"the run has no {column} {wanted!r}; it has {some}")
+        raise RunError(f"the run has no result of {planner!r} in {scenario!r} yet")
+    return "\n\n".join(explain_row(row) for row in chosen.sort_values("seed").to_dict("records"))
+
+
+def explain_row(row: Mapping[Any, Any]) -> str:
+    """Text for one unit of work."""
+    head = (
+        f"{row['planner']} on {row['scenario']} (family {row['family']}, seed {row['seed']}): score {row['score']:.4f}"
+    )
+    if row["status"] != "ok":
+        return f"{head}\n\nThe unit failed, and a failed unit scores 0:\n  {row['error']}"
+    lines = [head, "", f"{METRIC_VERSIONS['score']} = product of the factors x weighted mean of the terms", ""]
+    product, factors = 1.0, []
+    lines.append("factors")
+    for words, column, is_event in FACTORS:
+        value = _value(row, column)
+        if value is None:
+            lines.append(_line(words, "-", f"no value, counts as 1: {_detail(row, column)}"))
+            continue
+        factor = 1.0 - value if is_event else value
+        product *= factor
+        factors.append(f"{factor:g}")
+        lines.append(_line(words, f"{factor:g}", _detail(row, column) if factor < 1.0 else ""))
+    progress = _value(row, "progress")
+    gate = 1.0 if progress is None or progress >= MIN_PROGRESS else 0.0
+    product *= gate
+    factors.append(f"{gate:g}")
+    lines.append(_line(f"progress at least {MIN_PROGRESS:g}", f"{gate:g}", "" if gate else _detail(row, "progress")))
+    lines += ["", "terms"]
+    total, weights = 0.0, 0.0
+    for column, words in TERMS.items():
+        value, weight = _value(row, column), WEIGHTS[column]
+        if value is None:
+            lines.append(_line(words, "-", f"no value, left out: {_detail(row, column)}"))
+            continue
+        total, weights = total + weight * value, weights + weight
+        cause = _detail(row, column) if value < 1.0 else ""
+        lines.append(_line(words, f"{weight:g} x {value:.4g} = {weight * value:.4g}", cause))
+    lines.append(_line("weighted mean", f"{total:.4g} / {weights:g} = {total / weights:.4f}", ""))
+    lines += ["", f"score = {' x '.join(factors)} x {total / weights:.4f} = {product * total / weights:.4f}"]
+    again = recompute_score(row)
+    if again is None or abs(again - row["score"]) > 1e-12:
+        lines.append(
+            f"The row says {row['score']:.4f}: it was changed after scoring; `drive verify` lists such changes."
+        )
+    lines += ["", "In short: " + "; ".join(causes(row)) + "."]
+    return "\n".join(lines)
+
+
+def causes(row: Mapping[Any, Any]) -> list[str]:
+    """What cost this unit its points, in words, gravest first; one phrase also if nothing did."""
+    if row["status"] != "ok":
+        return [f"failed: {row['error']}"]
+    found = []
+    for words, column, is_event in FACTORS:
+        value = _value(row, column)
+        if value is not None and value != (0.0 if is_event else 1.0):
+            found.append(f"{_broken(words, column)}: {_detail(row, column)}")
+    progress = _value(row, "progress")
+    if progress is not None and progress < MIN_PROGRESS:
+        found.append(f"too little progress ({100 * progress:.0f} %): {_detail(row, 'progress')}")
+    for column, words in TERMS.items():
+        value = _value(row, column)
+        if value is not None and value < 1.0 and not (column == "progress" and value < MIN_PROGRESS):
+            share = "" if value == 0.0 else f" ({100 * value:.0f} %)"
+            found.append(f"not full {words}{share}: {_detail(row, column)}")
+    return found or ["nothing to complain about"]
+
+
+def _broken(words: str, column: str) -> str:
+    return {"nc": "collision at fault", "off_road": "off the road", "red_light": "ran a red light"}.get(
+        column, "wrong direction"
+    )
+
+
+def _line(words: str, figures: str, cause: str) -> str:
+    return f"  {words:24} {figures:18} {cause}".rstrip()
+
+
+def _value(row: Mapping[Any, Any], column: str) -> float | None:
+    value = row.get(column)
+    return None if value is None or value != value else float(value)
+
+
+def _detail(row: Mapping[Any, Any], column: str) -> str:
+    detail = row.get(f"{column}.detail")
+    return detail if isinstance(detail, str) else ""
