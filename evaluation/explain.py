@@ -10,18 +10,18 @@ from evaluation.metrics.drive_score import MIN_PROGRESS, WEIGHTS, recompute_scor
 if TYPE_CHECKING:
     import pandas as pd
 
-# A factor's name in words, its column, and whether the column says the opposite (an event: 1 = it happened).
-FACTORS = (
-    ("no collision at fault", "nc", False),
-    ("on the road", "off_road", True),
-    ("no red light run", "red_light", True),
-    ("right direction", "direction", False),
-)
+# Column -> what is asked for, what it is called when broken, and whether the column says the opposite (1 = it happened).
+FACTORS = {
+    "nc": ("no collision at fault", "collision at fault", False),
+    "off_road": ("on the road", "off the road", True),
+    "red_light": ("no red light run", "ran a red light", True),
+    "direction": ("right direction", "against the traffic", False),
+}
 TERMS = {
-    "progress": "progress",
-    "ttc_ok": "time to collision kept",
-    "speed_ok": "speed limit kept",
-    "comfort": "comfort",
+    "progress": ("progress", "not all the way"),
+    "ttc_ok": ("time to collision kept", "too close to a collision"),
+    "speed_ok": ("speed limit kept", "above the speed limit"),
+    "comfort": ("comfort", "uncomfortable"),
 }
 
 
@@ -44,15 +44,14 @@ def explain(rows: "pd.DataFrame", scenario: str, planner: str) -> str:
 
 def explain_row(row: Mapping[Any, Any]) -> str:
     """Text for one unit of work."""
-    head = (
-        f"{row['planner']} on {row['scenario']} (family {row['family']}, seed {row['seed']}): score {row['score']:.4f}"
-    )
+    unit = f"{row['planner']} on {row['scenario']} (family {row['family']}, seed {row['seed']})"
+    head = f"{unit}: score {row['score']:.4f}"
     if row["status"] != "ok":
         return f"{head}\n\nThe unit failed, and a failed unit scores 0:\n  {row['error']}"
     lines = [head, "", f"{METRIC_VERSIONS['score']} = product of the factors x weighted mean of the terms", ""]
     product, factors = 1.0, []
     lines.append("factors")
-    for words, column, is_event in FACTORS:
+    for column, (words, _, is_event) in FACTORS.items():
         value = _value(row, column)
         if value is None:
             lines.append(_line(words, "-", f"no value, counts as 1: {_detail(row, column)}"))
@@ -68,7 +67,7 @@ def explain_row(row: Mapping[Any, Any]) -> str:
     lines.append(_line(f"progress at least {MIN_PROGRESS:g}", f"{gate:g}", "" if gate else _detail(row, "progress")))
     lines += ["", "terms"]
     total, weights = 0.0, 0.0
-    for column, words in TERMS.items():
+    for column, (words, _) in TERMS.items():
         value, weight = _value(row, column), WEIGHTS[column]
         if value is None:
             lines.append(_line(words, "-", f"no value, left out: {_detail(row, column)}"))
@@ -80,9 +79,7 @@ def explain_row(row: Mapping[Any, Any]) -> str:
     lines += ["", f"score = {' x '.join(factors)} x {total / weights:.4f} = {product * total / weights:.4f}"]
     again = recompute_score(row)
     if again is None or abs(again - row["score"]) > 1e-12:
-        lines.append(
-            f"The row says {row['score']:.4f}: it was changed after scoring; `drive verify` lists such changes."
-        )
+        lines.append(f"The row says {row['score']:.4f}: it was changed after scoring; `drive verify` lists changes.")
     lines += ["", "In short: " + "; ".join(causes(row)) + "."]
     return "\n".join(lines)
 
@@ -92,25 +89,22 @@ def causes(row: Mapping[Any, Any]) -> list[str]:
     if row["status"] != "ok":
         return [f"failed: {row['error']}"]
     found = []
-    for words, column, is_event in FACTORS:
+    for column, (_, broken, is_event) in FACTORS.items():
         value = _value(row, column)
         if value is not None and value != (0.0 if is_event else 1.0):
-            found.append(f"{_broken(words, column)}: {_detail(row, column)}")
-    progress = _value(row, "progress")
-    if progress is not None and progress < MIN_PROGRESS:
-        found.append(f"too little progress ({100 * progress:.0f} %): {_detail(row, 'progress')}")
-    for column, words in TERMS.items():
+            found.append(_phrase(broken, _detail(row, column)))
+    for column, (_, broken) in TERMS.items():
         value = _value(row, column)
-        if value is not None and value < 1.0 and not (column == "progress" and value < MIN_PROGRESS):
-            share = "" if value == 0.0 else f" ({100 * value:.0f} %)"
-            found.append(f"not full {words}{share}: {_detail(row, column)}")
+        if value is None or value == 1.0:
+            continue
+        if column == "progress" and value < MIN_PROGRESS:
+            broken = "too little progress"
+        found.append(_phrase(broken if value == 0.0 else f"{broken} ({100 * value:.0f} %)", _detail(row, column)))
     return found or ["nothing to complain about"]
 
 
-def _broken(words: str, column: str) -> str:
-    return {"nc": "collision at fault", "off_road": "off the road", "red_light": "ran a red light"}.get(
-        column, "wrong direction"
-    )
+def _phrase(what: str, detail: str) -> str:
+    return f"{what}: {detail}" if detail else what
 
 
 def _line(words: str, figures: str, cause: str) -> str:
