@@ -11,7 +11,7 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
@@ -25,7 +25,9 @@ Work = Callable[[Sequence[Item]], Sequence[Result]]
 
 # Numerical libraries start a thread per core unless told otherwise; W workers with W threads each fight for the cores,
 # and the order of a threaded sum may change a result.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,11 @@ class Engine(Protocol):
 
     workers: int
 
-    def map(self, work: Work[Item, Result], batches: Iterable[Sequence[Item]]) -> Iterator[tuple[Item, Result | Died]]:
-        """Yield every item of ``batches`` with its result, or with :class:`Died`, in the order of completion."""
+    def map(self, work: Work[Item, Result], batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Result | Died]]:
+        """Yield every item of ``batches`` with its result, or with :class:`Died`, in the order of completion.
+
+        Closing the generator ends all work at once.
+        """
         ...
 
 
@@ -59,7 +64,7 @@ class InProcess:
 
     workers = 1
 
-    def map(self, work: Work[Item, Result], batches: Iterable[Sequence[Item]]) -> Iterator[tuple[Item, Result | Died]]:
+    def map(self, work: Work[Item, Result], batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Result | Died]]:
         """See :class:`Engine`."""
         for batch in batches:
             yield from zip(batch, work(batch), strict=True)
@@ -77,7 +82,7 @@ class ProcessPool:
             raise ValueError(f"workers is {workers}, expected at least 1")
         self.workers = workers
 
-    def map(self, work: Work[Item, Result], batches: Iterable[Sequence[Item]]) -> Iterator[tuple[Item, Result | Died]]:
+    def map(self, work: Work[Item, Result], batches: Iterable[Sequence[Item]]) -> Generator[tuple[Item, Result | Died]]:
         """See :class:`Engine`. Closing the iterator, or an exception in the caller, ends the workers at once."""
         source = iter(batches)
         suspects: deque[Item] = deque()  # held by a process that died; each is tried once more, alone

@@ -183,7 +183,7 @@ class RunFolder:
                     )
         dtypes = {"VARCHAR": "object", "DOUBLE": "float64", "BIGINT": "Int64"}
         data = {
-            name: pd.Series([row[name] for row in rows], dtype=dtypes[kind])  # type: ignore[call-overload]
+            name: pd.Series([row[name] for row in rows], dtype=dtypes[kind])
             for name, kind in COLUMNS.items()
         }
         return pd.DataFrame(data)

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -191,7 +191,7 @@ class DriveUnits:
         drive = _Drive(task, scenario, self._hosts.pop() if self._hosts else InProcessHost(task.planner))
         drive.spent["load"] += time.process_time() - began
         interval = self._settings.replan_interval
-        known = {
+        known: dict[str, Any] = {
             "vehicle": scenario.ego_vehicle,
             "dt": DT,
             "replan_interval": interval,
@@ -296,7 +296,7 @@ class _Writer:
 
     def __init__(self, run: RunFolder) -> None:
         self._run = run
-        self._rows: list[Mapping[str, Any]] = []
+        self._rows: list[Row] = []
         self._flushed = time.monotonic()
 
     def add(self, row: Row) -> None:

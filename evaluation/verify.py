@@ -54,7 +54,7 @@ class Check:
 
     row: Row
     scene: SceneRef
-    expected: Mapping[str, str]
+    expected: Mapping[str, Any]
 
 
 def verify(
@@ -159,7 +159,7 @@ class CheckUnits:
                 stored,
                 check.expected["traffic"],
                 check.expected["tracker"],
-                self._replan_interval,  # type: ignore[arg-type]
+                self._replan_interval,
             )
         except (ValueError, IndexError, RunError, DataError) as error:
             yield Finding(where, "rollout", f"its plans cannot be simulated: {error}")
