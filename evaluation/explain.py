@@ -10,7 +10,7 @@ from evaluation.metrics.drive_score import MIN_PROGRESS, WEIGHTS, recompute_scor
 if TYPE_CHECKING:
     import pandas as pd
 
-# Column -> what is asked for, what it is called when broken, and whether the column says the opposite (1 = it happened).
+# Column -> what is asked for, what it is called when broken, whether the column says the opposite (1 = it happened).
 FACTORS = {
     "nc": ("no collision at fault", "collision at fault", False),
     "off_road": ("on the road", "off the road", True),
