@@ -1,0 +1,102 @@
+"""The ``drive`` command: the tree of its verbs, and the one place where errors become exit codes."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Union
+
+import tyro
+from tyro.conf import OmitSubcommandPrefixes
+
+from drive.errors import DriveError
+from evaluation.commands import plugins, runs, scenes
+from evaluation.commands.common import DEFECT, DONE, INTERRUPTED, UNUSABLE
+
+ABOUT = """Drive planners in closed loop, and rank them.
+
+Begin with `drive demo`. Exit codes: 0 done, 1 done with failed units or checks, 2 unusable input.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # before NumPy is imported; the result must not depend on the cores
+    try:
+        command: Callable[[], int] = tyro.cli(_union(COMMANDS), prog="drive", description=ABOUT, args=arguments)
+        code = command()
+        sys.stdout.flush()
+        return code
+    except DriveError as error:
+        print(f"drive: {error}", file=sys.stderr)  # noqa: T201
+        return UNUSABLE
+    except KeyboardInterrupt:
+        print("drive: stopped; what is done is kept, the same command goes on from there", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has left, as in `drive ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception:  # noqa: BLE001 - the outermost border
+        import traceback
+
+        traceback.print_exc()
+        print(  # noqa: T201
+            "drive: this is a defect of the toolkit, not of your input; please report it with the lines above and the "
+            "output of `drive selftest`",
+            file=sys.stderr,
+        )
+        return DEFECT
+
+
+def _later(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """A function with the same options that only notes what to do: tyro must not take our errors for typing errors."""
+
+    @functools.wraps(function)
+    def note(*values: Any, **options: Any) -> Callable[[], int]:
+        return functools.partial(function, *values, **options)
+
+    return note
+
+
+def _union(commands: dict[str, Callable[..., int]]) -> Any:
+    members = [
+        Annotated[Any, tyro.conf.subcommand(name=name, constructor=_later(function))]
+        for name, function in commands.items()
+    ]
+    return Union[tuple(members)]  # noqa: UP007 - built at run time
+
+
+def _scenarios(verb: OmitSubcommandPrefixes[Any]) -> int:
+    """Look at scenes and data folders."""
+    return int(verb())
+
+
+def _planners(verb: OmitSubcommandPrefixes[Any]) -> int:
+    """List, write and check planners."""
+    return int(verb())
+
+
+_scenarios.__annotations__["verb"] = OmitSubcommandPrefixes[
+    _union({"list": scenes.list_scenes, "doctor": scenes.doctor, "show": scenes.show, "export": scenes.export})
+]
+_planners.__annotations__["verb"] = OmitSubcommandPrefixes[
+    _union({"list": plugins.list_all, "new": plugins.new, "check": plugins.check})
+]
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "demo": runs.demo,
+    "eval": runs.evaluate,
+    "leaderboard": runs.leaderboard,
+    "report": runs.report,
+    "explain": runs.explain,
+    "verify": runs.verify,
+    "scenarios": _scenarios,
+    "planners": _planners,
+    "bench": runs.bench,
+    "selftest": runs.selftest,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

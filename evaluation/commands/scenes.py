@@ -1,0 +1,89 @@
+"""Verbs that look at scenes and data folders."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from tyro.conf import Positional, arg
+
+from evaluation.commands.common import DONE, FAILURES, Data, say, table
+
+if TYPE_CHECKING:
+    from evaluation.suite import SceneRef, Suite
+    from scenarios.store import Store
+
+SuiteName = Annotated[str | None, arg(help="Suite to look in; by default gen-quick, or nuscenes with --data.")]
+
+
+def list_scenes(suite: SuiteName = None, data: Data = None) -> int:
+    """List the scenes of a suite; without --suite and --data, the names of suites."""
+    from evaluation.suite import resolve_suite, suite_names
+
+    if suite is None and data is None:
+        table(("suite",), [(name,) for name in suite_names()])
+        return DONE
+    found = resolve_suite(suite or "nuscenes", data)
+    table(("scenario", "family", "group"), [(scene.id, scene.family, scene.group) for scene in found.scenes])
+    return DONE
+
+
+def doctor(
+    directory: Positional[Annotated[Path, arg(help="Folder of recorded data.", metavar="DIR")]],
+) -> int:
+    """Say what a data folder is, what is missing or damaged in it, and what to get. Exit code 1 if it is unusable."""
+    from scenarios.doctor import doctor, render
+
+    found = doctor(directory)
+    say(render(found).rstrip())
+    return DONE if found.usable else FAILURES
+
+
+def show(
+    scenario: Positional[Annotated[str, arg(help="Scenario id.", metavar="ID")]],
+    out: Annotated[Path, arg(help="Picture to write.", metavar="PNG")],
+    suite: SuiteName = None,
+    data: Data = None,
+) -> int:
+    """Draw a scene at its start, with the reference drive."""
+    from drive.draw import save_png
+    from evaluation.suite import load_scene
+
+    scenes, store = _suite(suite, data)
+    save_png(load_scene(_find(scenes, scenario), store), out)
+    say(f"picture: {out}")
+    return DONE
+
+
+def export(
+    out: Annotated[Path, arg(help="Folder to write.", metavar="DIR")],
+    suite: SuiteName = None,
+    data: Data = None,
+    scenario: Annotated[tuple[str, ...], arg(help="Only these scenes.", metavar="ID")] = (),
+) -> int:
+    """Write scenes as nuScenes tables and map expansion, for other tools."""
+    from evaluation.suite import load_scene
+    from scenarios.export import export_nuscenes
+
+    scenes, store = _suite(suite, data)
+    wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
+    export_nuscenes([load_scene(scene, store) for scene in wanted], out)
+    say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite nuscenes --data {out} ...`")
+    return DONE
+
+
+def _suite(name: str | None, data: Path | None) -> "tuple[Suite, Store]":
+    from evaluation.suite import resolve_suite
+    from scenarios.store import Store
+
+    store = Store()
+    return resolve_suite(name or ("nuscenes" if data else "gen-quick"), data, store), store
+
+
+def _find(suite: "Suite", scenario: str) -> "SceneRef":
+    from drive.errors import SuiteError
+    from planners.options import did_you_mean
+
+    scenes = {scene.id: scene for scene in suite.scenes}
+    if scenario not in scenes:
+        hint = did_you_mean(scenario, scenes)
+        raise SuiteError(f"suite {suite.name!r} has no scene {scenario!r}{hint}; `drive scenarios list` names them")
+    return scenes[scenario]
