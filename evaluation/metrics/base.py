@@ -1,0 +1,67 @@
+"""What a metric is: a value, whether it has one, its cause, and the version of its definition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number about one rollout.
+
+    Attributes:
+        value: The number; 0 where there is none.
+        valid: False where the scene gives this metric nothing to judge (no lights, no speed limit, ...).
+        step: Sample of the rollout that decided (``step * 0.1`` s after the start), or None.
+        agent: Id of the agent that decided, or None.
+        detail: One phrase for people on how it came about; empty if there is nothing to say.
+    """
+
+    value: float
+    valid: bool = True
+    step: int | None = None
+    agent: str | None = None
+    detail: str = ""
+
+    @staticmethod
+    def missing(why: str) -> "Metric":
+        """A metric without a value, and the reason."""
+        return Metric(0.0, valid=False, detail=why)
+
+
+METRIC_VERSIONS: Mapping[str, str] = {
+    "score": "drive_score@1",
+    "collision_any": "collision_any@1",
+    "collision_at_fault": "collision_at_fault@1",
+    "nc": "nc@1",
+    "off_road": "off_road@1",
+    "off_road_distance": "off_road_distance@1",
+    "wrong_way": "wrong_way@1",
+    "direction": "direction@1",
+    "red_light": "red_light@1",
+    "progress": "progress@1",
+    "ttc_ok": "ttc_ok@1",
+    "ttc_min": "ttc_min@1",
+    "speed_ok": "speed_ok@1",
+    "speed_excess": "speed_excess@1",
+    "comfort": "comfort@1",
+}
+"""Metric name -> version of its definition. A change of any value that a definition can give is a new version."""
+
+CAUSE_COLUMNS = ("step", "agent", "detail")
+
+
+def to_row(metrics: Mapping[str, Metric]) -> dict[str, Any]:
+    """Columns of a result row: ``<name>`` (None without a value) and its cause ``<name>.step``, ``.agent``,
+    ``.detail``."""
+    row: dict[str, Any] = {}
+    for name, metric in metrics.items():
+        row[name] = metric.value if metric.valid else None
+        row |= {f"{name}.step": metric.step, f"{name}.agent": metric.agent, f"{name}.detail": metric.detail or None}
+    return row
+
+
+def failed_row() -> dict[str, Any]:
+    """Columns of a unit that could not be driven: score 0, everything else null."""
+    names = [name for metric in METRIC_VERSIONS for name in (metric, *(f"{metric}.{part}" for part in CAUSE_COLUMNS))]
+    return dict.fromkeys(names) | {"score": 0.0}
