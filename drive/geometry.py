@@ -28,27 +28,28 @@ def rotate(vectors: ArrayLike, angle: float) -> Array:
     """Rotate vectors ``[..., 2]`` counter-clockwise by one angle [rad]."""
     vectors = np.asarray(vectors, np.float64)
     cos, sin = np.cos(angle), np.sin(angle)
-    return np.stack(
-        (
-            cos * vectors[..., 0] - sin * vectors[..., 1],
-            sin * vectors[..., 0] + cos * vectors[..., 1],
-        ),
-        axis=-1,
-    )
+    turned = np.empty_like(vectors)
+    turned[..., 0] = cos * vectors[..., 0] - sin * vectors[..., 1]
+    turned[..., 1] = sin * vectors[..., 0] + cos * vectors[..., 1]
+    return turned
 
 
 def poses_to_frame(poses: ArrayLike, frame: ArrayLike) -> Array:
     """Express poses ``[..., 3]`` (x, y [m], heading [rad]) in the frame ``(x, y, heading)``."""
     poses = np.asarray(poses, np.float64)
-    heading = wrap_angle(poses[..., 2] - np.asarray(frame, np.float64)[2])
-    return np.concatenate((to_frame(poses[..., :2], frame), heading[..., None]), axis=-1)
+    moved = np.empty_like(poses)
+    moved[..., :2] = to_frame(poses[..., :2], frame)
+    moved[..., 2] = wrap_angle(poses[..., 2] - np.asarray(frame, np.float64)[2])
+    return moved
 
 
 def poses_from_frame(poses: ArrayLike, frame: ArrayLike) -> Array:
     """Inverse of :func:`poses_to_frame`."""
     poses = np.asarray(poses, np.float64)
-    heading = wrap_angle(poses[..., 2] + np.asarray(frame, np.float64)[2])
-    return np.concatenate((from_frame(poses[..., :2], frame), heading[..., None]), axis=-1)
+    moved = np.empty_like(poses)
+    moved[..., :2] = from_frame(poses[..., :2], frame)
+    moved[..., 2] = wrap_angle(poses[..., 2] + np.asarray(frame, np.float64)[2])
+    return moved
 
 
 def box_corners(center: ArrayLike, heading: ArrayLike, size: ArrayLike) -> Array:

@@ -113,18 +113,20 @@ class Observer:
         recorded = slice(max(0, begin), start)
         simulated = slice(max(0, k - HISTORY_STEPS), k + 1)
 
-        def window(past: NDArray[Any], now: NDArray[Any], axis: int) -> NDArray[Any]:
-            pad = [(missing, 0) if number == axis else (0, 0) for number in range(now.ndim)]
+        def window(past: NDArray[Any], now: NDArray[Any], axis: int = 1) -> NDArray[Any]:
             take = (slice(None),) * axis
-            return np.pad(np.concatenate((past[(*take, recorded)], now[(*take, simulated)]), axis=axis), pad)
+            pieces = [past[(*take, recorded)], now[(*take, simulated)]]
+            if missing:
+                shape = (*now.shape[:axis], missing, *now.shape[axis + 1 :])
+                pieces.insert(0, np.zeros(shape, now.dtype))
+            return np.concatenate(pieces, axis=axis)
 
-        agent_valid = window(tracks.valid, valid, 1)
+        agent_valid = window(tracks.valid, valid)
         seen = np.flatnonzero(agent_valid.any(axis=1))
         agent_valid = agent_valid[seen]
         known = agent_valid[..., None]
-        cue_past = tracks.cues[:, recorded]
         # what an agent announces is recorded with the scene, not simulated
-        cue_now = tracks.cues[:, start + simulated.start : start + simulated.stop]
+        cues = window(tracks.cues, tracks.cues[:, start:])[seen]
         history = window(scenario.reference, ego, 0)
         history[:, :3] = poses_to_frame(history[:, :3], pose)
         if missing:
@@ -134,11 +136,11 @@ class Observer:
             ego=history,
             agent_kind=tracks.kind[seen],
             agent_size=tracks.size[seen],
-            agent_position=np.where(known, to_frame(window(tracks.position, position, 1)[seen], pose), 0.0),
-            agent_heading=np.where(agent_valid, wrap_angle(window(tracks.heading, heading, 1)[seen] - pose[2]), 0.0),
-            agent_velocity=np.where(known, rotate(window(tracks.velocity, velocity, 1)[seen], -pose[2]), 0.0),
+            agent_position=np.where(known, to_frame(window(tracks.position, position)[seen], pose), 0.0),
+            agent_heading=np.where(agent_valid, wrap_angle(window(tracks.heading, heading)[seen] - pose[2]), 0.0),
+            agent_velocity=np.where(known, rotate(window(tracks.velocity, velocity)[seen], -pose[2]), 0.0),
             agent_valid=agent_valid,
-            agent_cues=np.where(agent_valid, np.pad(np.hstack((cue_past, cue_now)), ((0, 0), (missing, 0)))[seen], 0),
+            agent_cues=np.where(agent_valid, cues, 0).astype(np.uint8),
             **self._map_arrays(pose, k),
         )
 
