@@ -43,6 +43,10 @@ class PrivilegedContext(Context):
 
     scenario: Scenario = field(kw_only=True)
 
+    def public(self) -> Context:
+        """The same without the scenario."""
+        return Context(self.vehicle, self.dt, self.replan_interval, self.min_horizon, self.seed)
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -44,10 +44,10 @@ class InProcessHost:
         """
         self._min_horizon = None
         who = self.spec.name
-        if not self.spec.privileged:
-            context = Context(*(getattr(context, item.name) for item in fields(Context)))
-        elif not isinstance(context, PrivilegedContext):
+        if self.spec.privileged and not isinstance(context, PrivilegedContext):
             raise PlannerError(f"{who}: is privileged and needs a PrivilegedContext with the scenario")
+        if isinstance(context, PrivilegedContext) and not self.spec.privileged:
+            context = context.public()
         try:
             if self._planner is None:
                 self._planner = self.spec.build()

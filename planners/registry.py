@@ -119,11 +119,9 @@ def _find(name: str, text: str) -> str:
     """``module:Class`` of a name."""
     if ":" in name:
         module, _, attribute = name.partition(":")
-        if not all(part.isidentifier() for part in module.split(".")) or not attribute.isidentifier():
-            hint = ""
-            if module.endswith(".py"):
-                stem = Path(module).stem
-                hint = f" (for a file write {stem}:{attribute} and run in its folder)"
+        path_like = module.endswith(".py") or "/" in module
+        if path_like or not all(part.isidentifier() for part in (*module.split("."), attribute)):
+            hint = f" (for a file write {Path(module).stem}:{attribute} and run in its folder)" if path_like else ""
             raise PlannerError(f"planner {text!r}: expected an import path like my_package.my_module:MyPlanner{hint}")
         return name
     points = [point for point in _entry_points() if point.name == name]

@@ -13,12 +13,12 @@ Float = NDArray[np.float64]
 
 DT = 0.1  # s between the poses of a baseline's plan
 POSES = 40
-LATERAL_ACCELERATION = 2.0  # m/s2 that passengers take for granted in a bend
+LATERAL_ACCELERATION = 1.6  # m/s2 that passengers take for granted in a bend
 BRAKING = 2.0  # m/s2, comfortable
 ACCELERATION = 1.5
 EMERGENCY = 6.0
 JERK = 2.5  # m/s3 in ordinary driving; braking harder than is comfortable may come on at URGENT_JERK
-URGENT_JERK = 12.0
+URGENT_JERK = 8.0
 
 
 @dataclass(frozen=True)

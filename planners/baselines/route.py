@@ -22,6 +22,7 @@ SMOOTHING = 1.2  # m, standard deviation of the kernel that takes the kinks out 
 BRIDGE = 8.0  # m, the widest gap between two lanes of a route that is bridged
 EXTENSION = 150.0  # m of route wanted ahead of the ego, beyond the route's last lane if need be
 LANE_CHANGE = 60.0  # m, the longest lane change
+STEERING_DELAY = 0.4  # s, what the closed loop of plan, tracker and steering loses at the beginning of a bend
 
 
 @dataclass(frozen=True)
@@ -119,12 +120,13 @@ def steer_onto(route: Route, length: float, speed: float, max_curvature: float =
     """The path from the ego's pose onto the route, ``length`` [m] long.
 
     A point drives along the route and steers by d'' = -d / L^2 - 2 d' / L (critically damped in the lateral offset d
-    over the arc length, L from the speed) on top of the route's own curvature. The law depends on where the point is
-    and how it points, nothing else, so a plan made half a second later continues this one instead of starting a new
-    manoeuvre. The approach angle is bounded (30 degrees), and so is the curvature.
+    over the arc length, L from the speed) on top of the route's own curvature a moment ahead. The law depends on where
+    the point is and how it points, nothing else, so a plan made half a second later continues this one instead of
+    starting a new manoeuvre. The approach angle is bounded (30 degrees), and so is the curvature.
     """
     step = SPACING
-    reach = max(5.0, 1.2 * speed)
+    reach = max(4.0, 0.8 * speed)
+    early = STEERING_DELAY * speed
     last = len(route.points) - 1
     count = int(length / step) + 1
     arc = route.ego_arc
@@ -136,10 +138,8 @@ def steer_onto(route: Route, length: float, speed: float, max_curvature: float =
         low = min(int(position), last - 1)
         part = position - low
         road = headings[low] + part * (headings[low + 1] - headings[low])
-        bend = curvatures[low] + part * (curvatures[low + 1] - curvatures[low])
         along = arc - position * SPACING  # not zero before the start and beyond the end: straight on there
-        if along:
-            bend = 0.0
+        bend = 0.0 if along else curvatures[min(int((arc + early) / SPACING), last)]
         cos_road, sin_road = math.cos(road), math.sin(road)
         px = points[low][0] + part * (points[low + 1][0] - points[low][0]) + along * cos_road
         py = points[low][1] + part * (points[low + 1][1] - points[low][1]) + along * sin_road
