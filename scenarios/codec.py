@@ -1,7 +1,7 @@
 """Any dataclass of arrays <-> (flat arrays, JSON): what the store writes, and what a scenario's digest covers.
 
-Arrays go out under their dotted field path (``map.centerline``); everything else becomes JSON. Python writes the shortest
-decimal that reads back as the same float64, so numbers survive exactly. Decoding follows the type hints of the class.
+Arrays go out under their dotted field path (``map.centerline``); everything else becomes JSON. Python writes the
+shortest decimal that reads back as the same float64, so numbers survive exactly. Decoding follows the type hints.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ def encode(value: Any) -> tuple[Arrays, str]:
         text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     except (TypeError, ValueError) as error:
         name = getattr(value, "id", type(value).__name__)
-        raise DataError(f"{name!r} cannot be stored: {error}; fields must be arrays, numbers, text or plain containers")
+        raise DataError(f"{name!r} cannot be stored: {error}; fields must be arrays, numbers or plain data") from None
     return arrays, text
 
 
@@ -53,7 +53,7 @@ def digest(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         total.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        total.update(memoryview(array).cast("B") if array.size else b"")
+        total.update(array.tobytes())
     return total.hexdigest()
 
 
@@ -80,19 +80,23 @@ def _decode(kind: Any, tree: Any, path: str, arrays: Mapping[str, NDArray[Any]])
             raise KeyError(path)
         return None
     for option in typing.get_args(kind) if _is_union(kind) else (kind,):
-        if is_dataclass(option):
+        if _is_record(option):
             hints = _hints(option)
             if set(hints) != set(tree):
                 raise KeyError(f"{path} has other fields than {option}")
             prefix = f"{path}." if path else ""
-            return option(**{name: _decode(hint, tree[name], prefix + name, arrays) for name, hint in hints.items()})  # type: ignore[operator]
+            return option(**{name: _decode(hint, tree[name], prefix + name, arrays) for name, hint in hints.items()})
     return tuple(tree) if typing.get_origin(kind) is tuple else tree
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(kind)
     return {item.name: hints[item.name] for item in fields(kind)}
+
+
+def _is_record(kind: Any) -> bool:
+    return is_dataclass(kind)
 
 
 def _is_union(kind: Any) -> bool:

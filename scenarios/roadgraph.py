@@ -19,8 +19,11 @@ _SHARE = 0.6
 
 
 def nearest_on_line(line: Float, points: Float) -> tuple[Float, Float, NDArray[np.int64]]:
-    """Project points ``[n, 2]`` onto a polyline ``[P, >=2]``: signed lateral distance [m] (left positive), fraction along
-    the nearest segment (below 0 or above 1 beyond the polyline's ends), index of that segment."""
+    """Project points ``[n, 2]`` onto a polyline ``[P, >=2]``.
+
+    Returns the signed lateral distance [m] (left positive), the fraction along the nearest segment (below 0 or above 1
+    beyond its ends) and the index of that segment, each ``[n]``.
+    """
     start, step = line[:-1, :2], np.diff(line[:, :2], axis=0)
     length2 = np.maximum((step**2).sum(axis=1), 1e-12)
     offset = points[:, None] - start

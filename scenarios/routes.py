@@ -19,13 +19,15 @@ _TRAVEL = 1.5
 _LANE_CHANGE = 3.0
 _JUMP = 30.0
 _HOPS = 4
+# This close [m] behind a fork, where a drive ends, its position does not tell which branch it took.
+_UNDECIDED = 5.0
 
 
 def match_route(vector_map: VectorMap, poses: Float, start: int, beyond: float = 100.0) -> tuple[list[int], list[str]]:
     """Lane indices that a drive ``poses`` [n, 3] (x, y [m], heading [rad], scene frame) follows from row ``start`` on.
 
-    The route goes on through the straightest successors until it is ``beyond`` metres longer than the drive. Also returns
-    sentences on places where the lane graph does not explain the drive.
+    The route goes on through the straightest successors until it is ``beyond`` metres longer than the drive. Also
+    returns sentences on places where the lane graph does not explain the drive.
     """
     matcher = _Matcher(vector_map)
     rows = _spaced(poses)
@@ -34,6 +36,8 @@ def match_route(vector_map: VectorMap, poses: Float, start: int, beyond: float =
         return [], ["no lane lies near the recorded drive, so the route is empty"]
     rows = [row for row, _ in found]
     lanes, arcs = matcher.best([near for _, near in found], arc_length(poses)[rows])
+    while arcs[-1] < _UNDECIDED and lanes[-1] != lanes[0]:
+        lanes.pop(), arcs.pop()
     first = max((index for index, row in enumerate(rows) if row <= start), default=0)
     route, notes = [lanes[first]], []
     for lane in lanes[first + 1 :]:
@@ -76,7 +80,8 @@ class _Matcher:
         lines = [vector_map.lane_centerline(lane) for lane in range(vector_map.lanes)]
         arcs = [arc_length(line) for line in lines]
         self.length = [float(arc[-1]) for arc in arcs]
-        self.bend = [float(np.abs(wrap_angle(line[-1, 2] - line[0, 2]))) for line in lines]
+        # All turning along the lane, not the net of it: a swerve into a service road ends as straight as it began.
+        self.bend = [float(np.abs(wrap_angle(np.diff(line[:, 2]))).sum()) for line in lines]
         self._first = np.cumsum([0] + [len(line) - 1 for line in lines])
         self._start = np.concatenate([line[:-1] for line in lines]) if lines else np.zeros((0, 3))
         self._step = np.concatenate([np.diff(line[:, :2], axis=0) for line in lines]) if lines else np.zeros((0, 2))
@@ -135,7 +140,7 @@ class _Matcher:
             return []
         ways: list[list[int]] = [[]]
         for _ in range(_HOPS):
-            longer = []
+            longer: list[list[int]] = []
             for way in ways:
                 follow = self.map.lane_successors(way[-1] if way else one).tolist()
                 if other in follow:

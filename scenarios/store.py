@@ -1,4 +1,4 @@
-"""The scenario store: whatever was loaded or generated once is read back in milliseconds, and nobody runs a caching step.
+"""The scenario store: what was loaded or generated once is read back in milliseconds; nobody runs a caching step.
 
 Content-addressed: a key is the hash of everything that decides the result (input files, code, options), so an entry can
 never be stale. Entries carry their own digest; one that does not match is treated as absent and rebuilt.
@@ -75,7 +75,8 @@ class Store:
         if found is None:
             return None
         try:
-            return decode(Scenario, *found)  # type: ignore[no-any-return]
+            scenario: Scenario = decode(Scenario, *found)
+            return scenario
         except (KeyError, TypeError, ValueError):
             return None
 

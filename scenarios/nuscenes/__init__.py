@@ -18,8 +18,8 @@ def prepare(
 ) -> list[SceneEntry]:
     """Entries of the scenes of a nuScenes folder, all of them in the store when this returns.
 
-    What the store lacks is loaded through the devkit; what it has costs a glance at file times. One scene is one window:
-    2 s of history and up to 15 s to drive, at 0.1 s. Ids are the scene names, groups the recording logs.
+    What the store lacks is loaded through the devkit; what it has costs a glance at file times. One scene is one
+    window: 2 s of history and up to 15 s to drive, at 0.1 s. Ids are the scene names, groups the recording logs.
 
     Args:
         dataroot: The folder that holds ``v1.0-*`` and ``maps``, or one of its ``v1.0-*`` folders.

@@ -1,15 +1,17 @@
 """One nuScenes scene, from devkit tables and map expansion to a :class:`drive.scene.Scenario`."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from drive.drivers import default_drivers
 from drive.errors import DataError
 from drive.geometry import poses_to_frame, rotate, to_frame, wrap_angle
 from drive.map import Layer, build_map
 from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, AgentKind, Lights, Scenario, Tracks
-from drive.drivers import default_drivers
 from drive.vehicle import ZOE, Ego
 from scenarios.nuscenes.maps import MapExpansion
 from scenarios.nuscenes.motion import Motion, agents, ego_poses, ego_states, grid, interpolate
@@ -19,6 +21,20 @@ from scenarios.routes import match_route
 LICENCE = "CC BY-NC-SA 4.0, non-commercial; nuScenes, (c) Motional AD Inc., https://www.nuscenes.org"
 MAX_DRIVE_STEPS = 150
 MIN_DRIVE_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What moves in one scene, whole length, global frame.
+
+    Grid ``times [n]`` [us], time ``stamps`` [us] of the recorded ego poses, the ego's rear-axle poses ``driven [n, 3]``
+    on the grid, and the agents' ``motion``.
+    """
+
+    times: NDArray[np.int64]
+    stamps: NDArray[np.int64]
+    driven: NDArray[np.float64]
+    motion: Motion
 
 
 def catalog(data: Any) -> list[dict[str, str]]:
@@ -49,27 +65,37 @@ def load_scenes(location: Location, names: Sequence[str]) -> Iterator[Scenario]:
         yield _load(data, location, scenes[name], log, maps[where])
 
 
-def _load(data: Any, location: Location, scene: Record, log: Record, expansion: MapExpansion) -> Scenario:
+def check_scene(data: Any, scene: Record) -> Recording:
+    """Read the moving part of one scene, map aside.
+
+    Raises:
+        DataError: It is too short, or a record in it is broken.
+    """
     name = scene["name"]
     samples = scene_samples(data, scene)
     times = grid(int(samples[0]["timestamp"]), int(samples[-1]["timestamp"]))
     needed = HISTORY_STEPS + MIN_DRIVE_STEPS + 1
     if len(times) < needed:
         raise DataError(
-            f"{name} is too short: its samples span {(len(times) - 1) * DT:.1f} s, needed are {(needed - 1) * DT:.1f} s "
-            f"({HISTORY_STEPS * DT:.0f} s of history and {MIN_DRIVE_STEPS * DT:.0f} s to drive)"
+            f"{name} is too short: its samples span {(len(times) - 1) * DT:.1f} s, "
+            f"needed are {(needed - 1) * DT:.1f} s ({HISTORY_STEPS * DT:.0f} s of it history)"
         )
     stamps, recorded = ego_poses(data, scene, samples)
-    driven = interpolate(stamps, recorded, times)
+    return Recording(times, stamps, interpolate(stamps, recorded, times), agents(data, scene, samples, times))
+
+
+def _load(data: Any, location: Location, scene: Record, log: Record, expansion: MapExpansion) -> Scenario:
+    name = scene["name"]
+    recording = check_scene(data, scene)
+    times, driven, motion = recording.times, recording.driven, recording.motion
     steps = min(len(times), HISTORY_STEPS + MAX_DRIVE_STEPS + 1)
     origin = driven[HISTORY_STEPS].copy()
     reference = ego_states(poses_to_frame(driven, origin), ZOE)
-    motion = agents(data, scene, samples, times)
     crop = expansion.crop(driven[:, :2], origin)
     vector_map = build_map(crop.lanes, crop.areas, crop.stop_lines)
     route, gaps = match_route(vector_map, reference[:, : Ego.VX], HISTORY_STEPS)
     notes = [*crop.notes, *vector_map.dropped, *gaps]
-    spacing = float(np.diff(stamps).max()) * 1e-6
+    spacing = float(np.diff(recording.stamps).max()) * 1e-6
     if spacing > 0.25:
         notes.append(f"recorded ego poses are up to {spacing:.2f} s apart")
     seen = motion.valid[:, :steps].any(axis=1)

@@ -154,9 +154,11 @@ class MapExpansion:
             )
             for lane, shape in zip(lanes, shapes, strict=True)
         ]
+        # Lanes stay whole, so the ground they lead over has to stay too.
+        ground = shapely.union_all([region, *(shape.buffer(5.0) for shape in shapes)])
         areas = [
             Area(layer, tuple(to_frame(ring, origin) for ring in rings))
-            for layer, rings in self._areas(region, shapes, lanes)
+            for layer, rings in self._areas(ground, shapes, lanes)
         ]
         stops = [
             replace(stop, segment=to_frame(stop.segment, origin))
@@ -260,7 +262,7 @@ class MapExpansion:
     def _stop_lines(
         self, region: BaseGeometry, lanes: Sequence[Lane], shapes: Sequence[Polygon], notes: list[str]
     ) -> list[StopLine]:
-        """nuScenes draws stop lines as polygons; the line is taken through the middle, across the lanes it touches."""
+        """In nuScenes stop lines are polygons; the line goes through the middle, across the lanes it touches."""
         stops: list[StopLine] = []
         tracks = [LineString(lane.centerline[:, :2]) for lane in lanes]
         tree = shapely.STRtree(tracks)
@@ -286,7 +288,7 @@ def _inside(shape: BaseGeometry, pose: Float) -> bool:
 
 def _across(shape: BaseGeometry, centerline: Float) -> Float:
     """Middle line ``[2, 2]`` of a polygon's bounding rectangle, on the axis that lies across the lane."""
-    corners = np.array(shape.minimum_rotated_rectangle.exterior.coords)[:4]
+    corners = shapely.get_coordinates(shape.minimum_rotated_rectangle)[:4]
     middle = (corners + np.roll(corners, -1, axis=0)) / 2
     options = (middle[[0, 2]], middle[[1, 3]])
     center = corners.mean(axis=0)

@@ -80,7 +80,7 @@ def yaw(quaternions: Float) -> Float:
 
 
 def interpolate(times: Times, poses: Float, at: Times) -> Float:
-    """Poses ``[n, 3]`` (x, y [m], heading [rad]) at other times: linear in position, the shorter way round in heading."""
+    """Poses ``[n, 3]`` (x, y [m], heading [rad]) at other times: linear, in heading the shorter way round."""
     base = float(times[0])
     x, y, heading = (
         np.interp(at - base, times - base, column) for column in (poses[:, 0], poses[:, 1], np.unwrap(poses[:, 2]))
@@ -119,8 +119,8 @@ def ego_poses(data: Any, scene: Record, samples: list[Record]) -> tuple[Times, F
 def ego_states(poses: Float, vehicle: VehicleParameters) -> Float:
     """Ego states ``[n, 11]`` from rear-axle poses ``[n, 3]`` every 0.1 s, n >= 11.
 
-    Poses are kept as they are; speed, acceleration and yaw rate come from Savitzky-Golay derivatives, the steering angle
-    from the kinematic bicycle (atan(wheelbase * curvature)). The rear axle does not slip, so its lateral velocity is 0.
+    Poses are kept as they are; speed, acceleration and yaw rate come from Savitzky-Golay derivatives, the steering
+    angle from the kinematic bicycle: atan(wheelbase * curvature). The rear axle does not slip: lateral velocity 0.
     """
 
     def derivative(values: Float) -> Float:

@@ -194,7 +194,7 @@ def open_tables(location: Location) -> Any:
 
 
 def check_tables(tables: Tables, location: Location) -> None:
-    """Check needed fields, unique tokens and every reference of parsed tables; raise :class:`DataError` for the first."""
+    """Check needed fields, unique tokens and every reference; raise :class:`DataError` for the first fault."""
     known: dict[str, set[str]] = {}
     for name in TABLES:
         table, where = tables[name], location.tables / f"{name}.json"

@@ -1,0 +1,140 @@
+"""What is in this data folder, what is missing, and the exact next step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drive.errors import DataError
+from scenarios.nuscenes.tables import Location, locate, versions_in
+
+_EMPTY_OK = {
+    "ped_crossing": "no crossings",
+    "walkway": "no walkways",
+    "stop_line": "no stop lines",
+    "carpark_area": "no car parks",
+    "traffic_light": "no signals",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: ``level`` is ``ok``, ``note`` (usable, worth knowing) or ``problem`` (not usable as it is)."""
+
+    level: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Findings in reading order; ``ok`` says whether every scene can be loaded."""
+
+    lines: tuple[Line, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True if there is no problem."""
+        return all(line.level != "problem" for line in self.lines)
+
+
+def render(report: Report) -> str:
+    """The report as text, one finding a line."""
+    marks = {"ok": "ok      ", "note": "note    ", "problem": "PROBLEM "}
+    return "".join(f"{marks[line.level]}{line.text}\n" for line in report.lines)
+
+
+def examine(path: Path) -> Report:
+    """Look at a data folder; never raises for what is wrong with the data, but reports it."""
+    path = Path(path)
+    try:
+        places = _places(path)
+    except DataError as error:
+        return Report((Line("problem", str(error)),))
+    return Report(tuple(line for place in places for line in _examine(place)))
+
+
+def _places(path: Path) -> list[Location]:
+    """Every nuScenes version in the folder."""
+    if path.is_dir() and not (path / "scene.json").is_file():
+        found = versions_in(path)
+        if len(found) > 1:
+            return [Location(path, version) for version in found]
+    return [locate(path)]
+
+
+def _examine(location: Location) -> Iterator[Line]:
+    yield Line("ok", f"nuScenes {location.version} in {location.root}")
+    try:
+        from scenarios.nuscenes.tables import open_tables
+
+        data = open_tables(location)
+    except DataError as error:
+        yield Line("problem", str(error))
+        return
+    yield Line("ok", "13 tables, every reference leads somewhere")
+    yield from _tables(data)
+    yield from _scenes(data)
+    yield from _maps(location, data)
+
+
+def _tables(data: Any) -> Iterator[Line]:
+    counts = [
+        f"{len(table):,} {name}"
+        for name, table in (
+            ("scenes", data.scene),
+            ("keyframes", data.sample),
+            ("ego poses", data.ego_pose),
+            ("instances", data.instance),
+            ("annotations", data.sample_annotation),
+        )
+    ]
+    yield Line("ok", ", ".join(counts))
+    if not data.sample_annotation:
+        yield Line("note", "there are no annotations (a test split?): scenes would have no other agents")
+    single = sum(record["prev"] == "" and record["next"] == "" for record in data.sample_annotation)
+    unknown = sum(not np.isfinite(data.box_velocity(record["token"])[:2]).all() for record in data.sample_annotation)
+    if single:
+        yield Line("note", f"{single} tracks have a single annotation: they stand, at that moment only")
+    if unknown:
+        yield Line("note", f"{unknown} annotations have no velocity in the devkit (NaN): recomputed on load")
+
+
+def _scenes(data: Any) -> Iterator[Line]:
+    from scenarios.nuscenes.load import check_scene
+
+    broken = 0
+    for scene in data.scene:
+        try:
+            check_scene(data, scene)
+        except DataError as error:
+            broken += 1
+            yield Line("problem", str(error))
+    if not broken:
+        yield Line("ok", f"all {len(data.scene)} scenes are long enough and finite")
+
+
+def _maps(location: Location, data: Any) -> Iterator[Line]:
+    from scenarios.nuscenes.maps import MapExpansion
+
+    for place in sorted({record["location"] for record in data.log}):
+        try:
+            api = MapExpansion(location.root, place).api
+        except DataError as error:
+            yield Line("problem", str(error))
+            continue
+        yield Line("ok", f"map {place}: {len(api.lane)} lanes, {len(api.lane_connector)} connectors")
+        known = {record["token"] for record in (*api.lane, *api.lane_connector)}
+        dangling = {name for ends in api.connectivity.values() for name in ends["outgoing"] if name not in known}
+        if dangling:
+            yield Line("note", f"map {place}: {len(dangling)} successors do not exist ({min(dangling)!r}, ...)")
+        bare = [name for name in known if not api.arcline_path_3.get(name)]
+        if bare:
+            yield Line("note", f"map {place}: {len(bare)} lanes have no centreline ({min(bare)!r}, ...): left out")
+        empty = [what for layer, what in _EMPTY_OK.items() if not getattr(api, layer)]
+        if empty:
+            yield Line("note", f"map {place}: {', '.join(empty)}")
+        if not api.drivable_area:
+            yield Line("problem", f"map {place}: the layer drivable_area is empty; every ego would be off the road")
+    yield Line("note", "the source has no speed limits and no signal states: speed and red-light scores are invalid")
