@@ -1,9 +1,9 @@
 """Bootstrap intervals that resample groups (logs, twins), not rows, and paired differences between planners.
 
 Scenes cut from one log, or variants of one generated scene, succeed and fail together: resampling rows would pretend
-to know more than it does. Resamples are therefore drawn over groups, and the statistic is the mean over all rows of the
-drawn groups (a ratio of sums, so groups of unequal size keep their weight). Intervals are bias-corrected and accelerated
-(BCa: Efron, "Better bootstrap confidence intervals", 1987); the acceleration comes from leaving out one group at a time.
+to know more than it does. Resamples are therefore drawn over groups, and the statistic is the mean over all rows of
+the drawn groups (a ratio of sums, so groups of unequal size keep their weight). Intervals are bias-corrected and
+accelerated (BCa: Efron, "Better bootstrap confidence intervals", 1987), the acceleration by leaving out one group each.
 """
 
 from collections.abc import Sequence
