@@ -1,4 +1,4 @@
-"""Driver parameters: the 16 columns of ``Scenario.drivers``, their defaults, and named populations to draw them from."""
+"""Driver parameters: the 16 columns of ``Scenario.drivers``, defaults, and named populations to draw them from."""
 
 from enum import IntEnum
 

@@ -27,13 +27,26 @@ from drive.kernels.traffic_world import (
     ACTIVE,
     ARC,
     CONSTANT_VELOCITY,
+    DECIDED,
     DRIVER,
     DT,
+    FIRST,
+    FRESH,
     GONE,
+    LAST,
+    LIFE,
+    LINE_LOW,
     MEMORY,
+    MODE,
+    MOTION_COLUMNS,
     MOVING,
+    NEXT_LINE,
+    NEXT_ZONE,
+    NOISE,
     OFFSET,
     PATH_HEADING,
+    PATH_HIGH,
+    PATH_LOW,
     PATH_X,
     PATH_Y,
     PEDAL,
@@ -42,10 +55,12 @@ from drive.kernels.traffic_world import (
     SLOPE,
     SPACING,
     WALKER,
+    ZONE_LOW,
 )
 from drive.map import Layer, StopCause, VectorMap
 from drive.paths import derive_paths
 from drive.scene import DRIVER_COLUMNS, AgentKind, Event, Paths, Scenario
+from drive.vehicle import Ego
 
 __all__ = [
     "CYCLING_SPEED",
@@ -101,63 +116,52 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
     drivers[:, Driver.LANE_BIAS] = _kept_in_lane(scenario.map, drivers, tracks.size, path, path_ptr, modes)
     lines = [_lines(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
-    line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines]))).astype(np.int64)
     zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes)
+    line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines])))
+    rows = (path_ptr, line_ptr, zone_ptr)
+    who = np.column_stack((modes, first, last, *(bound for ptr in rows for bound in (ptr[:-1], ptr[1:]))))
     return TrafficWorld(
         begin=np.array([scenario.start], np.int64),
-        mode=modes,
-        size=np.ascontiguousarray(tracks.size, np.float64),
-        driver=drivers,
-        first=first,
-        last=last,
+        who=np.ascontiguousarray(who, np.int64),
+        driver=np.column_stack((drivers, tracks.size)),
         position=np.ascontiguousarray(tracks.position, np.float64),
         heading=np.ascontiguousarray(tracks.heading, np.float64),
         velocity=np.ascontiguousarray(tracks.velocity, np.float64),
         valid=np.ascontiguousarray(tracks.valid, np.bool_),
         path=path,
-        path_ptr=path_ptr,
         line=np.concatenate([*lines, np.zeros((0, 2))]),
-        line_ptr=line_ptr,
         zone_arc=zone_arc,
         zone=zone,
-        zone_ptr=zone_ptr,
         light=np.ascontiguousarray(scenario.lights.state, np.int8),
         script=_script(scenario),
     )
 
 
 def start_traffic(world: TrafficWorld, scenario: Scenario) -> TrafficState:
-    """The drivers' state of mind at ``scenario.start``: it follows from the tracks at ``start - 1`` and ``start`` alone."""
-    agents, start = len(world.mode), scenario.start
-    life = np.full(agents, GONE, np.int64)
-    motion = np.zeros((agents, 9))
-    noise = np.zeros((agents, 4))
-    for agent in np.flatnonzero(world.mode >= DRIVER):
-        if world.last[agent] < world.first[agent]:
+    """The drivers' state of mind at ``scenario.start``; it follows from the samples ``start - 1`` and ``start`` alone."""
+    agents = len(world.who)
+    mind = np.zeros((agents, 8), np.int64)
+    motion = np.zeros((agents, MOTION_COLUMNS))
+    mind[:, LIFE] = GONE
+    mind[:, FRESH] = 1
+    mind[:, NEXT_ZONE], mind[:, NEXT_LINE] = world.who[:, ZONE_LOW], world.who[:, LINE_LOW]
+    mind[:, DECIDED] = -1
+    for agent in np.flatnonzero(world.who[:, MODE] >= DRIVER):
+        first, last = int(world.who[agent, FIRST]), int(world.who[agent, LAST])
+        if first > last:
             continue
-        life[agent] = ACTIVE if world.first[agent] == 0 else PENDING
-        step = start + int(world.first[agent])
-        _put_on_path(world, motion, int(agent), step)
+        mind[agent, LIFE] = ACTIVE if first == 0 else PENDING
+        _put_on_path(world, motion, int(agent), scenario.start + first)
         for n in range(4):
-            noise[agent, n] = random_normal(world.driver[agent, Driver.SEED], -1, n)
-    zones = int(world.zone[:, 1].max()) + 1 if len(world.zone) else 0
-    before = max(start - 1, 0)
+            motion[agent, NOISE + n] = random_normal(world.driver[agent, Driver.SEED], -1, n)
     return TrafficState(
-        life=life,
+        mind=mind,
         motion=motion,
-        noise=noise,
         seen=np.zeros((agents, MEMORY, 2)),
-        fresh=np.ones(agents, np.bool_),
-        owner=np.full(zones, -1, np.int64),
-        next_zone=world.zone_ptr[:-1].copy(),
-        next_line=world.line_ptr[:-1].copy(),
-        decided=np.full(agents, -1, np.int64),
-        order=np.zeros((agents, 3)),
+        owner=np.full(len(world.zone) // 2, -1, np.int64),
         fired=np.zeros(len(world.script), np.bool_),
         now=np.zeros((9, agents + 1)),
-        plan=np.zeros((agents, 4)),
-        claim=np.zeros((agents, 3), np.int64),
-        ego_before=np.array([1.0, scenario.reference[before, 3]]),
+        ego_before=np.array([scenario.reference[scenario.start - 1, Ego.VX]]),
     )
 
 
@@ -183,7 +187,7 @@ def _presence(valid: NDArray[np.bool_], start: int) -> tuple[Int, Int]:
 
 
 def _compile_path(paths: Paths, agent: int, driver: Float) -> Float:
-    """Points every SPACING ``[P, 5]`` (columns in ``traffic_world``) with the driver's own speed limit; empty if too short."""
+    """Points every SPACING ``[P, 5]`` (columns in ``traffic_world``), with the speed that suits the driver, or none."""
     rows = slice(int(paths.ptr[agent]), int(paths.ptr[agent + 1]))
     points = np.asarray(paths.points[rows], np.float64)
     if len(points) < 2:
@@ -236,7 +240,7 @@ def _lane_widths(vector_map: VectorMap) -> Float:
 
 
 def _lines(scenario: Scenario, path: Float) -> Float:
-    """Places where the agent may have to stop: ``[*, 2]`` arc length [m] and light row or -1 for a stop sign, in order."""
+    """Places where the agent may have to stop, in order: ``[*, 2]`` arc length [m] and light row, -1 for a stop sign."""
     rows: list[tuple[float, float]] = []
     if len(path):
         rows += _signals(scenario, path)
@@ -340,7 +344,7 @@ def _conflicts(scenario: Scenario, path: Float, path_ptr: Int, modes: Int) -> tu
 
 
 def _right_of_way(scenario: Scenario, path: Float, ptr: Int, modes: Int, arcs: Float, pairs: Int) -> tuple[Int, Int]:
-    """(+1 where the first of each pair has right of way, -1 where the second has, 0 for who comes first; marked crossing)
+    """Right of way (1: the first of the pair has it, -1: the second, 0: who comes first) and marked crossings.
 
     Pedestrians have it on crossings and nowhere else. Drivers: a sign, then straight before turning (across the
     oncoming lane last), then whoever comes from the right; merging equals go by arrival.
@@ -397,7 +401,7 @@ def _script(scenario: Scenario) -> Float:
 
 def _put_on_path(world: TrafficWorld, motion: Float, agent: int, step: int) -> None:
     """Arc length, offset, direction and speed of an agent at a scene step, from its track."""
-    low, high = int(world.path_ptr[agent]), int(world.path_ptr[agent + 1])
+    low, high = int(world.who[agent, PATH_LOW]), int(world.who[agent, PATH_HIGH])
     x, y = world.position[agent, step]
     heading = world.heading[agent, step]
     along = np.array((np.cos(heading), np.sin(heading)))

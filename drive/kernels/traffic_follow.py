@@ -1,4 +1,4 @@
-"""One driver's longitudinal world: repeatable noise, the intelligent driver model, and what stands in the corridor ahead."""
+"""The parts of driving: repeatable noise, the intelligent driver model, and what stands in the corridor ahead."""
 
 import math
 
@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.kernels import kernel
-from drive.kernels.traffic_world import PATH_CURVATURE, PATH_X, PATH_Y, SPACING
+from drive.kernels.traffic_world import FAR, PATH_CURVATURE, PATH_HEADING, PATH_X, PATH_Y, SPACING
 
 Float = NDArray[np.float64]
 
-FAR = 1e9
 _SEED, _STEP, _STREAM = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03), np.uint64(0x8CB92BA72F3D8DD7)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S16, _S27, _S30, _S31, _S32, _S48 = (np.uint64(shift) for shift in (16, 27, 30, 31, 32, 48))
@@ -19,7 +18,7 @@ _LOW = np.uint64(0xFFFF)
 
 @kernel
 def random_bits(seed: float, step: int, stream: int) -> np.uint64:
-    """64 bits that depend on (seed, step, stream) only: integer mixing (splitmix64's finalizer), same on every machine."""
+    """64 bits from (seed, step, stream) by integer mixing (splitmix64's finalizer): the same on every machine."""
     z = np.uint64(seed) * _SEED + np.uint64(step + 1) * _STEP + np.uint64(stream + 1) * _STREAM
     z = (z ^ (z >> _S30)) * _MIX_1
     z = (z ^ (z >> _S27)) * _MIX_2
@@ -56,7 +55,7 @@ def idm(v: float, free: float, gap: float, lead: float, headway: float, rest: fl
 
 @kernel
 def needed_deceleration(v: float, gap: float, lead: float, lead_acceleration: float) -> float:
-    """Constant deceleration that just avoids contact with a lead that keeps its speed or, if it brakes, keeps braking."""
+    """Deceleration that just avoids contact with a lead that keeps its speed or, if it brakes, keeps braking."""
     room = max(gap, 0.05)
     needed = 0.0
     if v > lead:
@@ -68,7 +67,7 @@ def needed_deceleration(v: float, gap: float, lead: float, lead_acceleration: fl
 
 @kernel
 def travel_time(distance: float, v: float, a: float, top: float) -> float:
-    """Time [s] for ``distance`` [m] from speed ``v`` accelerating at ``a`` up to ``top`` (a faster start keeps its speed)."""
+    """Time [s] for ``distance`` [m] from speed ``v``, accelerating at ``a`` up to ``top`` (if faster: at ``v``)."""
     if distance <= 0.0:
         return 0.0
     top = max(top, v, 0.1)
@@ -85,11 +84,11 @@ def path_pose(path: Float, low: int, high: int, arc: float) -> tuple[float, floa
     row = min(max(int(place), 0), high - low - 2)
     t = place - row
     row += low
-    here, there = path[row], path[row + 1]
+    turn = min(max(t, 0.0), 1.0) * (path[row + 1, PATH_HEADING] - path[row, PATH_HEADING])
     return (
-        here[0] + t * (there[0] - here[0]),
-        here[1] + t * (there[1] - here[1]),
-        here[2] + min(max(t, 0.0), 1.0) * (there[2] - here[2]),
+        path[row, PATH_X] + t * (path[row + 1, PATH_X] - path[row, PATH_X]),
+        path[row, PATH_Y] + t * (path[row + 1, PATH_Y] - path[row, PATH_Y]),
+        path[row, PATH_HEADING] + turn,
     )
 
 
@@ -157,11 +156,21 @@ def body_on_path(
         arc += max(distance - reach, SPACING)
     if not found:
         return FAR, FAR, 1.0
-    row = nearest_row(path, low, high, row, x, y)
-    half_width += min(0.5 * half_length * half_length * abs(path[row, PATH_CURVATURE]), 0.5)
     before, after = max(row - 1, low), min(row + 1, high - 1)
     ux, uy = path[after, PATH_X] - path[before, PATH_X], path[after, PATH_Y] - path[before, PATH_Y]
-    along = (cos * ux + sin * uy) / math.sqrt(ux * ux + uy * uy)
+    stride = int(((x - path[row, PATH_X]) * ux + (y - path[row, PATH_Y]) * uy) / (math.hypot(ux, uy) * SPACING))
+    row = nearest_row(path, low, high, min(max(row + stride, low), high - 1), x, y)
+    before, after = max(row - 1, low), min(row + 1, high - 1)
+    ux, uy = path[after, PATH_X] - path[before, PATH_X], path[after, PATH_Y] - path[before, PATH_Y]
+    scale = 1.0 / math.sqrt(ux * ux + uy * uy)
+    ux, uy = ux * scale, uy * scale
+    along, turned = cos * ux + sin * uy, abs(sin * ux - cos * uy)
+    curvature = abs(path[row, PATH_CURVATURE])
+    half_width += min(0.5 * half_length * half_length * curvature, 0.5)
+    side = abs((y - path[row, PATH_Y]) * ux - (x - path[row, PATH_X]) * uy - offset)
+    bend = 0.1 + curvature * radius * radius  # how far the path may leave its tangent beside the box
+    if side > half_width + other_half_length * turned + other_half_width * abs(along) + bend:
+        return FAR, FAR, 1.0
     near, far = FAR, -FAR
     arc_a, side_a = 0.0, 0.0
     left, right = offset + half_width, offset - half_width

@@ -39,11 +39,11 @@ def chunk_boxes(path: Float, ptr: Int) -> tuple[Float, Int]:
 
 
 @kernel
-def _keep(path: Float, ptr: Int, a: int, b: int, stretch: Float, out: Float, pairs: Int, count: int) -> int:
-    """Turn a stretch (begin, end, other's begin and end, other's place at begin and at end) into a conflict, or drop it."""
-    begin, end, other_begin, other_end = stretch[0], stretch[1], stretch[2], stretch[3]
-    at_begin = path[ptr[b] + int(stretch[4]), PATH_HEADING] - path[ptr[a] + int(begin), PATH_HEADING]
-    at_end = path[ptr[b] + int(stretch[5]), PATH_HEADING] - path[ptr[a] + int(end), PATH_HEADING]
+def _keep(path: Float, ptr: Int, a: int, b: int, stretch: Float, n: int, out: Float, pairs: Int, count: int) -> int:
+    """Turn a stretch (begin and end, the other's too, the other's place at begin and at end) into a conflict or drop it."""
+    begin, end, other_begin, other_end = stretch[n, 0], stretch[n, 1], stretch[n, 2], stretch[n, 3]
+    at_begin = path[ptr[b] + int(stretch[n, 4]), PATH_HEADING] - path[ptr[a] + int(begin), PATH_HEADING]
+    at_end = path[ptr[b] + int(stretch[n, 5]), PATH_HEADING] - path[ptr[a] + int(end), PATH_HEADING]
     from_inside = begin <= 1.0 or other_begin <= 1.0
     if from_inside and math.cos(at_begin) > math.cos(_PARALLEL):
         return count  # one behind the other from the beginning: car following, not a conflict
@@ -118,13 +118,14 @@ def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, out: Flo
                     kept = 0
                     for n in range(opened):
                         if stretch[n, 1] < at - 1:
-                            count = _keep(path, ptr, a, b, stretch[n], out, pairs, count)
+                            count = _keep(path, ptr, a, b, stretch, n, out, pairs, count)
                         else:
-                            stretch[kept] = stretch[n]
+                            for column in range(8):
+                                stretch[kept, column] = stretch[n, column]
                             kept += 1
                     opened = kept
             for n in range(opened):
-                count = _keep(path, ptr, a, b, stretch[n], out, pairs, count)
+                count = _keep(path, ptr, a, b, stretch, n, out, pairs, count)
     return count
 
 

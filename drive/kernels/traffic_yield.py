@@ -1,8 +1,8 @@
 """Right of way among agents whose paths cross: stop lines, and one owner per conflict.
 
-A driver enters a conflict only as its owner. Ownership is asked for when the driver comes near, for all conflicts between
-which there is no room to stop at once, and given by a comparison that both sides compute alike; so two never believe
-they may go, whatever the order in which agents are visited.
+A driver enters a conflict only as its owner. Ownership is asked for when the driver comes near, at once for all conflicts
+between which there is no room to stop, and given by a comparison that both sides compute alike; so two never believe
+they may go, whatever the order in which agents are visited. Tables and columns: :mod:`drive.kernels.traffic_world`.
 """
 
 import numpy as np
@@ -10,15 +10,33 @@ from numpy.typing import NDArray
 
 from drive.drivers import Driver
 from drive.kernels import kernel
-from drive.kernels.traffic_follow import FAR, needed_deceleration, random_uniform, travel_time
+from drive.kernels.traffic_follow import needed_deceleration, random_uniform, travel_time
 from drive.kernels.traffic_world import (
     ACTIVE,
     ARC,
+    CLAIM_FROM,
+    CLAIM_TO,
+    CLAIM_WANT,
+    COMMAND,
+    DECIDED,
     DT,
+    FAR,
     HOLD,
+    LEAD_AT,
+    LEAD_SPEED,
+    LENGTH,
+    LIFE,
     LINE_ARC,
+    LINE_AT,
+    LINE_HIGH,
     LINE_LIGHT,
+    MODE,
     MOVING,
+    NEXT_LINE,
+    NEXT_ZONE,
+    ORDER,
+    PATH_HIGH,
+    PATH_LOW,
     PATH_SPEED,
     PEDAL,
     SPACING,
@@ -26,284 +44,263 @@ from drive.kernels.traffic_world import (
     WALKER,
     ZONE_BEGIN,
     ZONE_END,
+    ZONE_HIGH,
     ZONE_ID,
     ZONE_MARKED,
     ZONE_OTHER,
     ZONE_OTHER_BEGIN,
     ZONE_OTHER_END,
     ZONE_RIGHT,
-    TrafficState,
-    TrafficWorld,
 )
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int64]
 
 # enum members as plain numbers: what compiled code reads
-D_ACCELERATION, D_DECELERATION, D_MAX = (
-    Driver.ACCELERATION.value,
-    Driver.DECELERATION.value,
-    Driver.MAX_DECELERATION.value,
-)
+D_ACCELERATION, D_DECELERATION = Driver.ACCELERATION.value, Driver.DECELERATION.value
 D_COURTESY, D_GAP_FACTOR, D_YELLOW = Driver.COURTESY.value, Driver.GAP_FACTOR.value, Driver.YELLOW_DECELERATION.value
-D_START, D_PATIENCE, D_SEED = Driver.START_LOSS.value, Driver.PATIENCE.value, Driver.SEED.value
+D_MAX, D_START, D_PATIENCE, D_SEED = (
+    Driver.MAX_DECELERATION.value,
+    Driver.START_LOSS.value,
+    Driver.PATIENCE.value,
+    Driver.SEED.value,
+)
 YELLOW, RED = 2, 3
-TIME_TO_SPARE = 1.5  # s between leaving a conflict and the next one's arrival, times GAP_FACTOR
-_STANDING = 0.3  # m/s
+STANDING = 0.3  # m/s
+# s between leaving a conflict and the next one's arrival, times GAP_FACTOR: drivers, walkers, walkers on marked crossings
+SPARE, WALKER_SPARE, MARKED_SPARE = 1.5, 2.0, 0.5
 
 
 @kernel
-def line_ahead(world: TrafficWorld, state: TrafficState, i: int, k: int) -> float:
-    """Arc length [m] of the line that agent ``i``'s front must not pass now, or FAR."""
-    motion = state.motion[i]
-    v, front = motion[MOVING], motion[ARC] + 0.5 * world.size[i, 0]
-    driver = world.driver[i]
-    end = world.line_ptr[i + 1]
-    row = state.next_line[i]
-    while row < end and world.line[row, LINE_ARC] < front - 0.3:
+def line_ahead(
+    who: Int, driver: Float, line: Float, light: NDArray[np.int8], step: int, mind: Int, motion: Float, i: int, k: int
+) -> float:
+    """Arc length [m] of the line that agent ``i``'s front must not pass now, or FAR; ``step`` is the scene step of ``k``."""
+    v, front = motion[i, MOVING], motion[i, ARC] + 0.5 * driver[i, LENGTH]
+    end = who[i, LINE_HIGH]
+    row = mind[i, NEXT_LINE]
+    while row < end and line[row, LINE_ARC] < front - 0.3:
         row += 1
-    state.next_line[i] = row
-    if state.order[i, 0] != 0.0:
+    mind[i, NEXT_LINE] = row
+    if motion[i, ORDER] != 0.0:
         return FAR
-    while row < end and world.line[row, LINE_ARC] < front + 20.0 + 5.0 * v:
-        gap = world.line[row, LINE_ARC] - front
-        light = int(world.line[row, LINE_LIGHT])
-        if state.decided[i] == row:  # ran the yellow, or has stopped at this sign
-            row += 1
-            continue
-        if light < 0:
-            if v > 0.2 or gap > 2.5:
-                return world.line[row, LINE_ARC]
-            state.decided[i] = row
-        else:
-            color = world.light[light, min(world.begin[0] + k, world.light.shape[1] - 1)]
-            needed = needed_deceleration(v, gap, 0.0, 0.0)
-            stopping = state.decided[i] == -2 - row
-            if color == RED or color == YELLOW:
-                bearable = 0.95 * driver[D_MAX] if color == RED or stopping else driver[D_YELLOW]
-                if needed <= bearable:
-                    state.decided[i] = -2 - row
-                    if v < _STANDING and gap < 8.0:
-                        state.motion[i, HOLD] = k * DT + driver[D_START]
-                    return world.line[row, LINE_ARC]
-                state.decided[i] = row
-            elif k * DT < motion[HOLD] and v < _STANDING and gap < 8.0:
-                return world.line[row, LINE_ARC]
+    while row < end and line[row, LINE_ARC] < front + 20.0 + 5.0 * v:
+        gap = line[row, LINE_ARC] - front
+        signal = int(line[row, LINE_LIGHT])
+        if mind[i, DECIDED] != row:  # else it runs this yellow, or has stopped at this sign
+            if signal < 0:
+                if v > 0.2 or gap > 2.5:
+                    return line[row, LINE_ARC]
+                mind[i, DECIDED] = row
+            else:
+                color = light[signal, min(step, light.shape[1] - 1)]
+                if color in (YELLOW, RED):
+                    stopping = mind[i, DECIDED] == -2 - row
+                    bearable = 0.95 * driver[i, D_MAX] if color == RED or stopping else driver[i, D_YELLOW]
+                    if needed_deceleration(v, gap, 0.0, 0.0) <= bearable:
+                        mind[i, DECIDED] = -2 - row
+                        if v < STANDING and gap < 8.0:
+                            motion[i, HOLD] = k * DT + driver[i, D_START]
+                        return line[row, LINE_ARC]
+                    mind[i, DECIDED] = row
+                elif k * DT < motion[i, HOLD] and v < STANDING and gap < 8.0:
+                    return line[row, LINE_ARC]
         row += 1
     return FAR
 
 
 @kernel
-def in_play(world: TrafficWorld, state: TrafficState, row: int) -> bool:
+def in_play(driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, row: int) -> bool:
     """True while the other agent of a conflict row is about and has not left the conflict."""
-    j = world.zone[row, ZONE_OTHER]
-    return (
-        state.life[j] == ACTIVE and state.motion[j, ARC] - 0.5 * world.size[j, 0] <= world.zone_arc[row, ZONE_OTHER_END]
-    )
+    j = zone[row, ZONE_OTHER]
+    return mind[j, LIFE] == ACTIVE and motion[j, ARC] - 0.5 * driver[j, LENGTH] <= zone_arc[row, ZONE_OTHER_END]
 
 
 @kernel
-def release(world: TrafficWorld, state: TrafficState, i: int) -> None:
+def release(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> None:
     """Give up conflicts that agent ``i`` has left, or is stuck before."""
-    motion = state.motion[i]
-    half = 0.5 * world.size[i, 0]
-    front, rear = motion[ARC] + half, motion[ARC] - half
-    stuck = motion[MOVING] < _STANDING and state.plan[i, 0] <= 0.0
+    half = 0.5 * driver[i, LENGTH]
+    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+    stuck = motion[i, MOVING] < STANDING and motion[i, COMMAND] <= 0.0
     leading = True
-    for row in range(state.next_zone[i], world.zone_ptr[i + 1]):
-        zone = world.zone[row, ZONE_ID]
-        passed = world.zone_arc[row, ZONE_END] < rear
+    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+        begin = zone_arc[row, ZONE_BEGIN]
+        passed = zone_arc[row, ZONE_END] < rear
         leading = leading and passed
         if leading:
-            state.next_zone[i] = row + 1
-        if state.owner[zone] == i and (passed or (stuck and world.zone_arc[row, ZONE_BEGIN] > front)):
-            state.owner[zone] = -1
-        if world.zone_arc[row, ZONE_BEGIN] > front + 100.0:
+            mind[i, NEXT_ZONE] = row + 1
+        if owner[zone[row, ZONE_ID]] == i and (passed or (stuck and begin > front)):
+            owner[zone[row, ZONE_ID]] = -1
+        if begin > front + 100.0:
             break
 
 
 @kernel
-def occupy(world: TrafficWorld, state: TrafficState, i: int) -> None:
+def occupy(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> None:
     """Own the free conflicts that agent ``i`` is in alone (it may have started there)."""
-    half = 0.5 * world.size[i, 0]
-    front, rear = state.motion[i, ARC] + half, state.motion[i, ARC] - half
-    for row in range(state.next_zone[i], world.zone_ptr[i + 1]):
-        if world.zone_arc[row, ZONE_BEGIN] > front:
+    half = 0.5 * driver[i, LENGTH]
+    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+        if zone_arc[row, ZONE_BEGIN] > front:
             break
-        zone = world.zone[row, ZONE_ID]
-        if state.owner[zone] == -1 and world.zone_arc[row, ZONE_END] >= rear and in_play(world, state, row):
-            j = world.zone[row, ZONE_OTHER]
-            if state.motion[j, ARC] + 0.5 * world.size[j, 0] < world.zone_arc[row, ZONE_OTHER_BEGIN]:
-                state.owner[zone] = i
+        number, j = zone[row, ZONE_ID], zone[row, ZONE_OTHER]
+        if (
+            owner[number] == -1
+            and zone_arc[row, ZONE_END] >= rear
+            and in_play(driver, mind, motion, zone, zone_arc, row)
+            and motion[j, ARC] + 0.5 * driver[j, LENGTH] < zone_arc[row, ZONE_OTHER_BEGIN]
+        ):
+            owner[number] = i
 
 
 @kernel
-def decision_distance(world: TrafficWorld, state: TrafficState, i: int) -> float:
+def decision_distance(who: Int, driver: Float, motion: Float, i: int) -> float:
     """How far before a conflict agent ``i`` asks for it: a comfortable stop and a second and a half."""
-    if world.mode[i] == WALKER:
+    if who[i, MODE] == WALKER:
         return 1.0
-    v = state.motion[i, MOVING]
-    return v * v / (2.0 * min(world.driver[i, D_DECELERATION], 2.0)) + 1.5 * v + 6.0
+    v = motion[i, MOVING]
+    return v * v / (2.0 * min(driver[i, D_DECELERATION], 2.0)) + 1.5 * v + 6.0
 
 
 @kernel
-def request(world: TrafficWorld, state: TrafficState, i: int, k: int) -> None:
-    """Write into ``state.claim[i]`` the rows of the next group of conflicts to ask for (from, to) and whether to ask."""
-    motion, driver = state.motion[i], world.driver[i]
-    v = motion[MOVING]
-    half = 0.5 * world.size[i, 0]
-    front, rear = motion[ARC] + half, motion[ARC] - half
-    horizon = front + decision_distance(world, state, i)
-    forced = state.order[i, 0] != 0.0
-    impatient = motion[WAITED] > driver[D_PATIENCE]
-    low, high = world.path_ptr[i], world.path_ptr[i + 1]
-    top = world.path[min(low + int(front / SPACING), high - 1), PATH_SPEED]
+def request(
+    who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, path: Float, i: int
+) -> None:
+    """Find the next group of conflicts to ask for and whether to ask: the columns CLAIM_* of ``mind``."""
+    half = 0.5 * driver[i, LENGTH]
+    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+    horizon = front + decision_distance(who, driver, motion, i)
+    place = min(who[i, PATH_LOW] + int(front / SPACING), who[i, PATH_HIGH] - 1)
     first, last, group_end, want = -1, -1, 0.0, True
-    for row in range(state.next_zone[i], world.zone_ptr[i + 1]):
-        begin, end = world.zone_arc[row, ZONE_BEGIN], world.zone_arc[row, ZONE_END]
-        if first < 0 and begin > horizon:
+    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+        begin, end = zone_arc[row, ZONE_BEGIN], zone_arc[row, ZONE_END]
+        if begin > (horizon if first < 0 else group_end + 2.0 * half + 1.0):
             break
-        if first >= 0 and begin > group_end + 2.0 * half + 1.0:
-            break
-        zone = world.zone[row, ZONE_ID]
-        if end < rear or begin < front - 0.3 or state.owner[zone] == i or not in_play(world, state, row):
+        if (
+            end < rear
+            or begin < front - 0.3
+            or owner[zone[row, ZONE_ID]] == i
+            or not in_play(driver, mind, motion, zone, zone_arc, row)
+        ):
             continue
         if first < 0:
-            first, group_end = row, end
+            first = row
         group_end = max(group_end, end)
         last = row + 1
-        if want and not may_ask(world, state, i, row, k, v, front, end + half - motion[ARC], top, forced, impatient):
-            want = False
-    if first >= 0 and not forced:
-        if state.plan[i, 1] < world.zone_arc[first, ZONE_BEGIN]:  # a line closes the way before
-            want = False
-        room = state.plan[i, 2] - group_end
-        if world.mode[i] != WALKER and state.plan[i, 3] < 2.0 and room < 2.0 * half + 0.5:
+        want = want and may_ask(who, driver, motion, zone, zone_arc, owner, i, row, path[place, PATH_SPEED])
+    if first >= 0 and motion[i, ORDER] == 0.0:
+        if motion[i, LINE_AT] < zone_arc[first, ZONE_BEGIN]:
+            want = False  # a line closes the way before
+        room = motion[i, LEAD_AT] - group_end
+        if who[i, MODE] != WALKER and motion[i, LEAD_SPEED] < 2.0 and room < 2.0 * half + 0.5:
             want = False  # would stand in it
-    state.claim[i, 0], state.claim[i, 1], state.claim[i, 2] = first, last, 1 if want and first >= 0 else 0
+    mind[i, CLAIM_FROM], mind[i, CLAIM_TO] = first, last
+    mind[i, CLAIM_WANT] = 1 if want and first >= 0 else 0
 
 
 @kernel
 def may_ask(
-    world: TrafficWorld,
-    state: TrafficState,
-    i: int,
-    row: int,
-    k: int,
-    v: float,
-    front: float,
-    way_out: float,
-    top: float,
-    forced: bool,
-    impatient: bool,
+    who: Int, driver: Float, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int, row: int, top: float
 ) -> bool:
     """True if agent ``i`` would dare to enter the conflict of ``row``, judged by the other's place and motion."""
-    j = world.zone[row, ZONE_OTHER]
-    driver, other = world.driver[i], state.motion[j]
-    other_front = other[ARC] + 0.5 * world.size[j, 0]
-    distance = world.zone_arc[row, ZONE_OTHER_BEGIN] - other_front
-    if state.owner[world.zone[row, ZONE_ID]] == j:  # only a walker on a marked crossing stops those who can stop well
-        return (
-            world.zone[row, ZONE_MARKED] == 1
-            and world.mode[i] == WALKER
-            and distance > 0.5
-            and needed_deceleration(other[MOVING], distance - 0.5, 0.0, 0.0) < 0.8 * world.driver[j, D_DECELERATION]
-        )
-    right = world.zone[row, ZONE_RIGHT]
-    if other[MOVING] < _STANDING:
-        waits = world.mode[j] == WALKER and other[WAITED] > 0.0
-        if forced or impatient or right > 0 or not waits:
+    j = zone[row, ZONE_OTHER]
+    v, other_v = motion[i, MOVING], motion[j, MOVING]
+    distance = zone_arc[row, ZONE_OTHER_BEGIN] - motion[j, ARC] - 0.5 * driver[j, LENGTH]
+    walker, marked, right = who[i, MODE] == WALKER, zone[row, ZONE_MARKED] == 1, zone[row, ZONE_RIGHT]
+    if owner[zone[row, ZONE_ID]] == j:  # only a walker on a marked crossing stops those who can stop well
+        needed = needed_deceleration(other_v, distance - 0.5, 0.0, 0.0)
+        return marked and walker and distance > 0.5 and needed < 0.8 * driver[j, D_DECELERATION]
+    bold = motion[i, ORDER] != 0.0 or motion[i, WAITED] > driver[i, D_PATIENCE]
+    if other_v < STANDING:
+        if bold or right > 0 or who[j, MODE] != WALKER or motion[j, WAITED] == 0.0:
             return True
-        return random_uniform(driver[D_SEED] + world.driver[j, D_SEED], 0, 1) > driver[D_COURTESY]
-    if state.plan[j, 1] < world.zone_arc[row, ZONE_OTHER_BEGIN]:  # a red light holds the other back
+        return random_uniform(driver[i, D_SEED] + driver[j, D_SEED], 0, 1) > driver[i, D_COURTESY]
+    if motion[j, LINE_AT] < zone_arc[row, ZONE_OTHER_BEGIN]:  # a red light holds the other back
         return True
-    leave = travel_time(way_out, v, driver[D_ACCELERATION], top)
-    arrival = distance / max(other[MOVING] + other[PEDAL], 0.5 * other[MOVING], 0.1)
-    if needed_deceleration(other[MOVING], distance, 0.0, 0.0) > 0.8 * world.driver[j, D_MAX]:  # cannot stop any more
+    half = 0.5 * driver[i, LENGTH]
+    leave = travel_time(zone_arc[row, ZONE_END] + half - motion[i, ARC], v, driver[i, D_ACCELERATION], top)
+    arrival = distance / max(other_v + motion[j, PEDAL], 0.5 * other_v)
+    if needed_deceleration(other_v, distance, 0.0, 0.0) > 0.8 * driver[j, D_MAX]:  # cannot stop any more
         return distance > 0.0 and leave + 0.5 < arrival
-    if forced or impatient or right > 0:
+    if bold or right > 0 or (walker and driver[i, D_COURTESY] < 0.05):
         return True
-    spare = TIME_TO_SPARE
-    if world.mode[i] == WALKER:
-        spare = 0.5 if world.zone[row, ZONE_MARKED] == 1 else 2.0
-        if driver[D_COURTESY] < 0.05:
+    if right == 0:
+        arrive = travel_time(zone_arc[row, ZONE_BEGIN] - half - motion[i, ARC], v, driver[i, D_ACCELERATION], top)
+        if arrive < arrival:
             return True
-    if right == 0 and travel_time(world.zone_arc[row, ZONE_BEGIN] - front, v, driver[D_ACCELERATION], top) < arrival:
-        return True
-    return leave + spare * driver[D_GAP_FACTOR] < arrival
+    spare = (MARKED_SPARE if marked else WALKER_SPARE) if walker else SPARE
+    return leave + spare * driver[i, D_GAP_FACTOR] < arrival
 
 
 @kernel
-def goes_first(world: TrafficWorld, state: TrafficState, i: int, j: int, row: int) -> bool:
+def goes_first(driver: Float, motion: Float, zone: Int, zone_arc: Float, i: int, j: int, row: int) -> bool:
     """Who gets a conflict that both ask for: always the opposite answer for the other agent's row."""
-    if (state.order[i, 0] != 0.0) != (state.order[j, 0] != 0.0):
-        return state.order[i, 0] != 0.0
-    waited_i, waited_j = state.motion[i, WAITED], state.motion[j, WAITED]
-    late_i = waited_i > world.driver[i, D_PATIENCE]
-    late_j = waited_j > world.driver[j, D_PATIENCE]
+    if motion[i, ORDER] != motion[j, ORDER]:
+        return motion[i, ORDER] != 0.0
+    late_i = motion[i, WAITED] > driver[i, D_PATIENCE]
+    late_j = motion[j, WAITED] > driver[j, D_PATIENCE]
     if late_i != late_j:
         return late_i
-    if late_i and waited_i != waited_j:
-        return waited_i > waited_j
-    right = world.zone[row, ZONE_RIGHT]
-    if right != 0 and not late_i:
-        return right > 0
-    mine = world.zone_arc[row, ZONE_BEGIN] - state.motion[i, ARC] - 0.5 * world.size[i, 0]
-    theirs = world.zone_arc[row, ZONE_OTHER_BEGIN] - state.motion[j, ARC] - 0.5 * world.size[j, 0]
-    mine /= max(state.motion[i, MOVING], 1.0)
-    theirs /= max(state.motion[j, MOVING], 1.0)
+    if late_i and motion[i, WAITED] != motion[j, WAITED]:
+        return motion[i, WAITED] > motion[j, WAITED]
+    if zone[row, ZONE_RIGHT] != 0 and not late_i:
+        return zone[row, ZONE_RIGHT] > 0
+    mine = zone_arc[row, ZONE_BEGIN] - motion[i, ARC] - 0.5 * driver[i, LENGTH]
+    theirs = zone_arc[row, ZONE_OTHER_BEGIN] - motion[j, ARC] - 0.5 * driver[j, LENGTH]
+    mine /= max(motion[i, MOVING], 1.0)
+    theirs /= max(motion[j, MOVING], 1.0)
     if mine != theirs:
         return mine < theirs
-    if world.driver[i, D_SEED] != world.driver[j, D_SEED]:
-        return world.driver[i, D_SEED] < world.driver[j, D_SEED]
+    if driver[i, D_SEED] != driver[j, D_SEED]:
+        return driver[i, D_SEED] < driver[j, D_SEED]
     return i < j
 
 
 @kernel
-def grant(world: TrafficWorld, state: TrafficState, i: int) -> bool:
+def grant(driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> bool:
     """Decide agent ``i``'s request from what all asked for: True if every conflict of the group can be its own."""
-    if state.claim[i, 2] == 0:
-        return False
-    for row in range(state.claim[i, 0], state.claim[i, 1]):
-        zone = world.zone[row, ZONE_ID]
-        if state.owner[zone] == i or not in_play(world, state, row):
+    for row in range(mind[i, CLAIM_FROM], mind[i, CLAIM_TO]):
+        number, j = zone[row, ZONE_ID], zone[row, ZONE_OTHER]
+        if owner[number] == i or mind[j, CLAIM_WANT] == 0 or not in_play(driver, mind, motion, zone, zone_arc, row):
             continue
-        j = world.zone[row, ZONE_OTHER]
-        if state.claim[j, 2] == 1:
-            for other in range(state.claim[j, 0], state.claim[j, 1]):
-                if world.zone[other, ZONE_ID] == zone and not goes_first(world, state, i, j, row):
-                    return False
+        for other in range(mind[j, CLAIM_FROM], mind[j, CLAIM_TO]):
+            if zone[other, ZONE_ID] == number and not goes_first(driver, motion, zone, zone_arc, i, j, row):
+                return False
     return True
 
 
 @kernel
-def take(world: TrafficWorld, state: TrafficState, i: int) -> None:
-    """Make agent ``i`` the owner of the conflicts it asked for."""
-    rear = state.motion[i, ARC] - 0.5 * world.size[i, 0]
-    for row in range(state.claim[i, 0], state.claim[i, 1]):
-        zone = world.zone[row, ZONE_ID]
-        free = state.owner[zone] == -1 or world.mode[i] == WALKER  # others never take from an owner
-        if free and world.zone_arc[row, ZONE_END] >= rear and in_play(world, state, row):
-            state.owner[zone] = i
+def take(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> None:
+    """Make agent ``i`` the owner of the conflicts it asked for; only walkers take from an owner."""
+    rear = motion[i, ARC] - 0.5 * driver[i, LENGTH]
+    for row in range(mind[i, CLAIM_FROM], mind[i, CLAIM_TO]):
+        number = zone[row, ZONE_ID]
+        if (
+            (owner[number] == -1 or who[i, MODE] == WALKER)
+            and zone_arc[row, ZONE_END] >= rear
+            and in_play(driver, mind, motion, zone, zone_arc, row)
+        ):
+            owner[number] = i
 
 
 @kernel
-def closed_at(world: TrafficWorld, state: TrafficState, i: int) -> float:
+def closed_at(
+    who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int
+) -> float:
     """Arc length [m] where agent ``i``'s front has to stop for a conflict that is not its own, or FAR."""
-    half = 0.5 * world.size[i, 0]
-    front, rear = state.motion[i, ARC] + half, state.motion[i, ARC] - half
-    horizon = front + decision_distance(world, state, i)
-    forced = state.order[i, 0] != 0.0
-    for row in range(state.next_zone[i], world.zone_ptr[i + 1]):
-        begin = world.zone_arc[row, ZONE_BEGIN]
+    half = 0.5 * driver[i, LENGTH]
+    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+    horizon = front + decision_distance(who, driver, motion, i)
+    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+        begin, number = zone_arc[row, ZONE_BEGIN], zone[row, ZONE_ID]
         if begin > horizon:
             break
-        owner = state.owner[world.zone[row, ZONE_ID]]
         if (
-            owner != i
-            and not (forced and owner == -1)
+            owner[number] != i
+            and (owner[number] != -1 or motion[i, ORDER] == 0.0)
             and begin >= front - 0.3
-            and world.zone_arc[row, ZONE_END] >= rear
-            and in_play(world, state, row)
+            and zone_arc[row, ZONE_END] >= rear
+            and in_play(driver, mind, motion, zone, zone_arc, row)
         ):
             return begin
     return FAR

@@ -1,0 +1,260 @@
+"""What one driver or walker wants to do now: noise, leads of every kind, cross traffic, lines."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drive.drivers import Driver
+from drive.kernels import kernel
+from drive.kernels.traffic_follow import (
+    body_on_path,
+    idm,
+    needed_deceleration,
+    random_normal,
+    random_uniform,
+    ray_on_path,
+    travel_time,
+)
+from drive.kernels.traffic_world import (
+    ACCELERATION,
+    ARC,
+    CONSTANT_VELOCITY,
+    COS,
+    DISTRACTED,
+    DISTRACTED_SINCE,
+    DRIVER,
+    DT,
+    FAR,
+    FRESH,
+    HALF_LENGTH,
+    HALF_WIDTH,
+    LEAD_AT,
+    LEAD_SPEED,
+    LINE_AT,
+    MEMORY,
+    MODE,
+    MOVING,
+    NOISE,
+    OFFSET,
+    ORDER,
+    ORDER_RATE,
+    ORDER_SPEED,
+    PATH_HIGH,
+    PATH_LOW,
+    PATH_SPEED,
+    PATH_X,
+    PATH_Y,
+    RADIUS,
+    SIN,
+    SPACING,
+    SPEED,
+    WAITED,
+    WALKER,
+    X,
+    Y,
+)
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+D_HEADWAY, D_GAP, D_ACCELERATION = Driver.HEADWAY.value, Driver.GAP.value, Driver.ACCELERATION.value
+D_DECELERATION, D_MAX, D_REACTION = Driver.DECELERATION.value, Driver.MAX_DECELERATION.value, Driver.REACTION.value
+D_COURTESY, D_GAP_FACTOR, D_NOISE = Driver.COURTESY.value, Driver.GAP_FACTOR.value, Driver.NOISE.value
+D_PATIENCE, D_SEED = Driver.PATIENCE.value, Driver.SEED.value
+# Ornstein-Uhlenbeck processes of unit deviation: pedal (1.5 s), gap and speed errors (15 s), place in the lane (6 s)
+PEDAL_NOISE, GAP_ERROR, SPEED_ERROR, WEAVE = NOISE, NOISE + 1, NOISE + 2, NOISE + 3
+_DECAY = np.exp(-DT / np.array([1.5, 15.0, 15.0, 6.0]))
+_KICK = np.sqrt(1.0 - _DECAY**2)
+MARGIN, STATIC_MARGIN = 0.25, 0.1  # m on each side of the own body in which others count as ahead
+ALERT = 2.5  # m/s2: if more deceleration than this is needed, the driver acts at once
+DISTRACTION_RATE = 1.0 / 120.0  # 1/s
+
+
+@kernel
+def drive_noise(who: Int, driver: Float, motion: Float, i: int, k: int) -> None:
+    """Advance the driver's random processes by one step; everything depends on (seed, sample) only."""
+    scale = driver[i, D_NOISE]
+    if scale == 0.0:
+        return
+    seed = driver[i, D_SEED]
+    for n in range(4):
+        motion[i, NOISE + n] = _DECAY[n] * motion[i, NOISE + n] + _KICK[n] * random_normal(seed, k, n)
+    if (
+        k * DT >= motion[i, DISTRACTED]
+        and who[i, MODE] == DRIVER
+        and random_uniform(seed, k, 4) < DISTRACTION_RATE * scale * scale * DT
+    ):
+        motion[i, DISTRACTED_SINCE] = k * DT
+        motion[i, DISTRACTED] = k * DT + 0.8 + 1.7 * random_uniform(seed, k, 5)
+
+
+@kernel
+def follow(
+    who: Int, driver: Float, mind: Int, motion: Float, seen: Float, now: Float, path: Float, i: int, k: int
+) -> float:
+    """Acceleration [m/s2] that agent ``i`` wants for road, leads and lines; conflicts with other paths come on top.
+
+    Leaves the nearest lead's rear (arc length) and speed in ``motion[i, LEAD_AT]`` and ``LEAD_SPEED``.
+    """
+    agents = len(who)
+    low, high = who[i, PATH_LOW], who[i, PATH_HIGH]
+    walker, ordered = who[i, MODE] == WALKER, motion[i, ORDER] != 0.0
+    arc, v, offset, half = motion[i, ARC], motion[i, MOVING], motion[i, OFFSET], now[HALF_LENGTH, i]
+    front = arc + half
+    headway, rest, a, b = driver[i, D_HEADWAY], driver[i, D_GAP], driver[i, D_ACCELERATION], driver[i, D_DECELERATION]
+    # the road: desired speed, seen half a second ahead
+    top = max(path[min(low + int((arc + 0.5 * v) / SPACING), high - 1), PATH_SPEED], 0.1)
+    ratio = v * v / (top * top)
+    free = 1.0 - ratio * ratio
+    wanted = a * free if v <= top else max((top - v) / 0.5, -1.5 * b)
+    free = max(free, -1.0)
+    if ordered:
+        rate = motion[i, ORDER_RATE]
+        wanted = min(max((motion[i, ORDER_SPEED] - v) / DT, -rate), rate)
+        free = 1.0
+    # bodies ahead: first whoever is not even near the middle of the stretch looked at
+    end = min(arc + half + (2.0 + 2.0 * v if walker else 15.0 + 5.0 * v), (high - low - 1) * SPACING)
+    middle = min(low + int(0.5 * (arc + end) / SPACING), high - 1)
+    x, y = path[middle, PATH_X], path[middle, PATH_Y]
+    reach = 0.5 * (end - arc) + SPACING + now[HALF_WIDTH, i] + 1.0 + abs(offset)
+    near_gap, near_speed, urgent = FAR, 0.0, 0.0
+    for j in range(agents + 1):
+        dx, dy, sum_radius = now[X, j] - x, now[Y, j] - y, reach + now[RADIUS, j]
+        if dx * dx + dy * dy > sum_radius * sum_radius or j == i:
+            continue
+        mode = who[j, MODE] if j < agents else CONSTANT_VELOCITY
+        if walker and mode == WALKER:
+            continue
+        margin = STATIC_MARGIN if walker or abs(now[SPEED, j]) < 0.1 else MARGIN
+        near, far, along = FAR, FAR, 1.0
+        for attempt in range(2):
+            near, far, along = body_on_path(
+                path,
+                low,
+                high,
+                arc,
+                end,
+                offset,
+                now[HALF_WIDTH, i] + margin,
+                half,
+                now[X, j],
+                now[Y, j],
+                now[COS, j],
+                now[SIN, j],
+                now[HALF_LENGTH, j],
+                now[HALF_WIDTH, j],
+                now[RADIUS, j],
+            )
+            if attempt == 1 or near >= front or far <= front:
+                break
+            margin = 0.0  # beside: only if the bodies themselves would touch
+        if near < FAR:
+            if far > front:
+                gap, speed = max(near - front, 0.05), now[SPEED, j] * along
+                rear = now[ACCELERATION, j] * along
+                urgent = max(urgent, needed_deceleration(v, gap - min(0.5, 0.5 * gap), speed, rear))
+                if gap < near_gap:
+                    gap, near_gap = near_gap, gap
+                    speed, near_speed = near_speed, speed
+                if gap < FAR:
+                    wanted = min(wanted, idm(v, free, gap, speed, headway, rest, a, b))
+        elif mode <= CONSTANT_VELOCITY and now[SPEED, j] > 0.5:
+            gap, speed = cross_traffic(who, driver, motion, now, path, i, j, front, end, top)
+            if gap < FAR:
+                wanted = min(wanted, idm(v, free, gap, speed, 0.5 * headway, 0.5, a, b))
+    motion[i, LEAD_AT], motion[i, LEAD_SPEED] = front + near_gap, near_speed
+    gap, speed = perceive(driver, mind, motion, seen, i, k)
+    if gap < FAR:
+        wanted = min(wanted, idm(v, free, gap - half, speed, headway, rest, a, b))
+    line = motion[i, LINE_AT] - front
+    if motion[i, LINE_AT] < FAR:
+        wanted = min(wanted, idm(v, free, line, 0.0, 0.5 * headway, 0.8, a, b))
+        needed = needed_deceleration(v, line - 0.2, 0.0, 0.0)
+        if needed > b:
+            urgent = max(urgent, needed)
+    return min(wanted, -1.1 * urgent) if urgent > ALERT else wanted
+
+
+@kernel
+def perceive(driver: Float, mind: Int, motion: Float, seen: Float, i: int, k: int) -> tuple[float, float]:
+    """(distance from the own centre, speed) of the nearest lead as the driver believes, or (FAR, 0).
+
+    What was seen a reaction time ago, carried on to now at constant speed, with errors of estimation. A distracted
+    driver keeps carrying on the same picture.
+    """
+    rear, lead = motion[i, LEAD_AT], motion[i, LEAD_SPEED]
+    if mind[i, FRESH] == 1:  # nothing was seen before: as if the lead had always driven like this
+        mind[i, FRESH] = 0
+        for n in range(MEMORY):
+            seen[i, (k - n) % MEMORY, 0], seen[i, (k - n) % MEMORY, 1] = rear - n * DT * lead, lead
+    seen[i, k % MEMORY, 0], seen[i, k % MEMORY, 1] = rear, lead
+    delay = int(driver[i, D_REACTION] / DT + 0.5)
+    if k * DT < motion[i, DISTRACTED]:
+        delay += int((k * DT - motion[i, DISTRACTED_SINCE]) / DT + 0.5)
+    delay = min(delay, MEMORY - 1)
+    lead = seen[i, (k - delay) % MEMORY, 1]
+    distance = seen[i, (k - delay) % MEMORY, 0] + delay * DT * lead - motion[i, ARC]
+    if distance > 0.5 * FAR:
+        return FAR, 0.0
+    noise = driver[i, D_NOISE]
+    lead -= noise * 0.02 * max(distance, 0.0) * motion[i, SPEED_ERROR]
+    return distance * (1.0 + noise * 0.06 * motion[i, GAP_ERROR]), lead
+
+
+@kernel
+def cross_traffic(
+    who: Int,
+    driver: Float,
+    motion: Float,
+    now: Float,
+    path: Float,
+    i: int,
+    j: int,
+    front: float,
+    end: float,
+    top: float,
+) -> tuple[float, float]:
+    """(gap, speed) of the place to stop before because somebody without a known path would come across, or (FAR, 0).
+
+    The other one (the ego, a replayed agent) is taken to go straight on at its speed. It is left alone if one of the
+    two is clearly through before the other; else a driver lets a replayed agent pass, and the ego if that comes first.
+    """
+    walker = who[i, MODE] == WALKER
+    v, speed = motion[i, MOVING], now[SPEED, j]
+    along = now[COS, j] * now[COS, i] + now[SIN, j] * now[SIN, i]
+    if not walker and along < -0.85:  # oncoming: a straight line says nothing about it
+        return FAR, 0.0
+    first, last, least, most = ray_on_path(
+        path,
+        who[i, PATH_LOW],
+        who[i, PATH_HIGH],
+        front,
+        end,
+        now[HALF_WIDTH, i] + now[HALF_WIDTH, j] + (0.6 if walker else 0.3),
+        now[X, j],
+        now[Y, j],
+        now[COS, j],
+        now[SIN, j],
+        speed * (6.0 if walker else 3.0) + now[HALF_LENGTH, j],
+    )
+    gap = first - front
+    if first >= FAR or gap <= 0.0 or (walker and gap > 1.5):
+        return FAR, 0.0
+    a, factor = driver[i, D_ACCELERATION], driver[i, D_GAP_FACTOR]
+    arrive, leave = travel_time(gap, v, a, top), travel_time(gap + last - first + 2.0 * now[HALF_LENGTH, i], v, a, top)
+    way = max(least - now[HALF_LENGTH, j], 0.0)
+    other_arrives, other_leaves = way / speed, (most + now[HALF_LENGTH, j]) / speed
+    stopping = now[ACCELERATION, j]
+    stops = stopping < -0.8 and speed * speed < -2.0 * stopping * way
+    if walker:
+        careless = driver[i, D_COURTESY] < 0.05 or motion[i, ORDER] != 0.0
+        if careless or stops or leave + 2.0 * factor < other_arrives:
+            return FAR, 0.0
+        return gap, 0.0
+    if leave + 0.8 * factor < other_arrives or other_leaves + 0.3 < arrive:
+        return FAR, 0.0
+    patient = motion[i, WAITED] <= driver[i, D_PATIENCE]
+    if j == len(who) and (arrive + 0.3 < other_arrives or (stops and not patient)):
+        return FAR, 0.0
+    if needed_deceleration(v, gap, 0.0, 0.0) > 0.8 * driver[i, D_MAX]:
+        return FAR, 0.0
+    return gap, speed * along if along > 0.9 else 0.0
