@@ -28,7 +28,7 @@ MAX_TURN = 0.6  # rad between the heading of a pose and the way it was reached
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong (``error``: runs would fail or could not be repeated) or odd (not ``error``), in words."""
+    """One thing that is wrong (``error``: runs fail or cannot be repeated) or odd (not ``error``), in words."""
 
     error: bool
     sentence: str
@@ -202,7 +202,7 @@ def _check_left_alone(spec: PlannerSpec, scenario: Scenario, asked: _Asked, repo
         planner = spec.build()
         planner.reset(told if spec.privileged else told.public())
         planner.plan(shown)
-    except Exception as error:  # the border to somebody else's code
+    except Exception as error:  # noqa: BLE001 - the border to somebody else's code
         _add(report, True, f"raised {type(error).__name__} on an observation it could plan for before ({where})")
     for name, value in shown.arrays().items():
         if not np.array_equal(value, getattr(asked.observation, name)):  # type: ignore[arg-type]

@@ -32,8 +32,8 @@ def new(
 
 def check(planner: Positional[Annotated[str, arg(help="Planner, as for `drive eval`.", metavar="P")]]) -> int:
     """Run the planner contract against a planner and say in words what is wrong. Exit code 1 if something is."""
-    from planners.check import check, render
+    from planners.check import check
 
-    findings = check(planner)
-    say(render(findings).rstrip())
-    return FAILURES if findings else DONE
+    report = check(planner)
+    say(report.render())
+    return DONE if report.passed else FAILURES

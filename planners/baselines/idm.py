@@ -6,7 +6,7 @@ drive. It has no second thoughts: it changes no lanes, drives around nothing and
 
 from drive.observation import Observation
 from drive.vehicle import Ego, VehicleParameters
-from planners.baselines.leads import find_leads, stop_for_lights
+from planners.baselines.leads import Lead, find_leads, stop_for_lights
 from planners.baselines.pace import DT, allowed_speed, idm_gap_term, roll, toward, view_ahead
 from planners.baselines.route import build_route, steer_onto
 from planners.contract import Context, Plan, Planner
@@ -49,12 +49,11 @@ class IDM(Planner):
         path = steer_onto(route, view_ahead(now), now)
         allowed = allowed_speed(path, self.speed_factor, front)
         leads = find_leads(observation, path, self._vehicle, now, self.margin)
-        stop_line = stop_for_lights(observation, route, path, self._vehicle, now)
+        leads.append(Lead(stop_for_lights(observation, route, path, self._vehicle, now), 0.0))
 
         def command(time: float, arc: float, speed: float) -> float:
             free = toward(speed, allowed.at(arc + 0.5 * speed))
-            # a stop line asks for no headway beyond the room to stop: nobody there will brake any further
-            taken = idm_gap_term(speed, stop_line - front - arc, speed, 0.5, 0.5 * self.min_gap)
+            taken = 0.0
             for lead in leads:
                 if lead.since <= time < lead.until:
                     gap = lead.arc + lead.speed * time - front - arc
