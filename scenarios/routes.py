@@ -8,8 +8,10 @@ from drive.map import VectorMap
 
 Float = NDArray[np.float64]
 
-# Poses every 2 m are matched to lanes within 5 m and 60 degrees of them.
+# Poses every 2 m, and every second while standing (where a driver waits says where they mean to go), are matched to
+# lanes within 5 m and 60 degrees of them.
 _SPACING = 2.0
+_PAUSE = 10
 _NEAR = 5.0
 _TURNED = np.deg2rad(60.0)
 # Scales of a cost of 1/2: lateral offset (generator's measured offsets to lane centres), heading, unexplained travel.
@@ -17,7 +19,7 @@ _LATERAL = 0.8
 _HEADING = np.deg2rad(12.0)
 _TRAVEL = 1.5
 _LANE_CHANGE = 3.0
-_JUMP = 30.0
+_JUMP = 200.0
 _HOPS = 4
 # This close [m] behind a fork, where a drive ends, its position does not tell which branch it took.
 _UNDECIDED = 5.0
@@ -57,7 +59,7 @@ def match_route(vector_map: VectorMap, poses: Float, start: int, beyond: float =
 def _spaced(poses: Float) -> list[int]:
     rows, at = [0], 0.0
     for row, travelled in enumerate(arc_length(poses).tolist()):
-        if travelled >= at + _SPACING:
+        if travelled >= at + _SPACING or row >= rows[-1] + _PAUSE:
             rows.append(row)
             at = travelled
     return rows
