@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -75,8 +76,7 @@ def write_report(run: RunFolder, out: Path | None = None, store: Store | None = 
             "against best",
             *COLUMNS.values(),
             "units",
-            "failed",
-            "ms per plan",
+            "planning per scene",
         ],
         lines=[_line(entry) for entry in board.entries],
         notes=board.notes,
@@ -102,11 +102,9 @@ def _line(entry: Entry) -> dict[str, Any]:
         text = "–" if mean is None else f"{100 * mean:.0f} %" if name in SHARES else f"{mean:.2f}"
         cells.append({"text": text, "bad": name in EVENTS and bool(mean)})
     plan = entry.metrics.get("time.plan_ms")
-    cells += [
-        {"text": str(entry.units), "bad": False},
-        {"text": str(entry.failed), "bad": entry.failed > 0},
-        {"text": "–" if plan is None or plan.mean is None else f"{plan.mean:.0f} ms", "bad": False},
-    ]
+    failed = f" ({entry.failed} failed)" if entry.failed else ""
+    cells.append({"text": f"{entry.units}{failed}", "bad": entry.failed > 0})
+    cells.append({"text": "–" if plan is None or plan.mean is None else f"{plan.mean:.0f} ms", "bad": False})
     return {
         "planner": entry.planner,
         "privileged": entry.privileged,
@@ -217,9 +215,11 @@ def _render(scenario: Scenario, rollout: Any, sample: int) -> str:
 
     figure = Figure(figsize=(6, 6), dpi=PIXELS / 6)
     canvas = FigureCanvasAgg(figure)
-    draw(scenario, scenario.start + sample, rollout, ax=figure.add_axes((0, 0, 1, 1)), view=40.0)
+    axes = draw(scenario, scenario.start + sample, rollout, ax=figure.add_axes((0, 0, 1, 1)), view=40.0)
+    if legend := axes.get_legend():
+        legend.remove()  # the page has one for all pictures
     canvas.draw()
-    image = Image.fromarray(canvas.buffer_rgba()).convert("RGB").quantize(COLORS)
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(COLORS)
     content = io.BytesIO()
     image.save(content, "png", optimize=True)
     return base64.b64encode(content.getvalue()).decode()
