@@ -112,7 +112,7 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
     for agent, piece in enumerate(pieces):
         if len(piece):
             modes[agent] = WALKER if tracks.kind[agent] == AgentKind.PEDESTRIAN else DRIVER
-    path = np.concatenate([*pieces, np.zeros((0, 5))])
+    path = np.concatenate([*pieces, np.zeros((0, 6))])
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
     drivers[:, Driver.LANE_BIAS] = _kept_in_lane(scenario.map, drivers, tracks.size, path, path_ptr, modes)
     lines = [_lines(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
@@ -138,7 +138,7 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
 
 
 def start_traffic(world: TrafficWorld, scenario: Scenario) -> TrafficState:
-    """The drivers' state of mind at ``scenario.start``; it follows from the samples ``start - 1`` and ``start`` alone."""
+    """The drivers' state of mind at ``scenario.start``; it depends on the samples ``start - 1`` and ``start`` alone."""
     agents = len(world.who)
     mind = np.zeros((agents, 8), np.int64)
     motion = np.zeros((agents, MOTION_COLUMNS))
@@ -187,17 +187,17 @@ def _presence(valid: NDArray[np.bool_], start: int) -> tuple[Int, Int]:
 
 
 def _compile_path(paths: Paths, agent: int, driver: Float) -> Float:
-    """Points every SPACING ``[P, 5]`` (columns in ``traffic_world``), with the speed that suits the driver, or none."""
+    """Points every SPACING ``[P, 6]`` (columns in ``traffic_world``), with the speed that suits the driver, or none."""
     rows = slice(int(paths.ptr[agent]), int(paths.ptr[agent + 1]))
     points = np.asarray(paths.points[rows], np.float64)
     if len(points) < 2:
-        return np.zeros((0, 5))
+        return np.zeros((0, 6))
     arc = arc_length(points)
     kept = np.concatenate(((True,), np.diff(arc) > 1e-9))
     arc, points, limit = arc[kept], points[kept], np.asarray(paths.limit[rows], np.float64)[kept]
     count = int(arc[-1] / SPACING) + 1
     if count < 4:
-        return np.zeros((0, 5))
+        return np.zeros((0, 6))
     at = SPACING * np.arange(count)
     x, y = np.interp(at, arc, points[:, 0]), np.interp(at, arc, points[:, 1])
     direction = np.unwrap(np.arctan2(np.gradient(y), np.gradient(x)))
@@ -209,7 +209,8 @@ def _compile_path(paths: Paths, agent: int, driver: Float) -> Float:
     # brake in time: v(s)^2 <= v(s')^2 + 2 b (s' - s) for every s' ahead
     slope = 2.0 * np.clip(0.75 * driver[Driver.DECELERATION], 1.2, 2.0) * at
     square = np.minimum.accumulate((np.maximum(speed, 0.5) ** 2 + slope)[::-1])[::-1] - slope
-    return np.column_stack((x, y, direction, curvature, np.sqrt(square)))
+    turn = np.concatenate(((0.0,), np.cumsum(np.abs(np.diff(direction)))))
+    return np.column_stack((x, y, direction, curvature, np.sqrt(square), turn))
 
 
 def _kept_in_lane(vector_map: VectorMap, drivers: Float, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:
@@ -240,7 +241,7 @@ def _lane_widths(vector_map: VectorMap) -> Float:
 
 
 def _lines(scenario: Scenario, path: Float) -> Float:
-    """Places where the agent may have to stop, in order: ``[*, 2]`` arc length [m] and light row, -1 for a stop sign."""
+    """Places where the agent may have to stop, in order: ``[*, 2]`` arc length [m], row of the light or -1 for a sign."""
     rows: list[tuple[float, float]] = []
     if len(path):
         rows += _signals(scenario, path)

@@ -14,13 +14,13 @@ from drive.kernels.traffic_world import (
     ACCELERATION,
     ACTIVE,
     ARC,
-    CLAIM_FROM,
-    CLAIM_WANT,
+    CLOSED_AT,
     COMMAND,
     CONSTANT_VELOCITY,
     COS,
     DECIDED,
     DT,
+    ENTERING,
     FAR,
     FIRST,
     GONE,
@@ -57,7 +57,7 @@ from drive.kernels.traffic_world import (
     X,
     Y,
 )
-from drive.kernels.traffic_yield import closed_at, grant, line_ahead, occupy, release, request, take
+from drive.kernels.traffic_yield import award, find_closed, look_for_lines, occupy, release, request
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -111,67 +111,36 @@ def traffic_step(
     state.ego_before[0] = ego_speed
 
     fire_events(world.script, state.fired, motion, now, k)
+    release(who, driver, mind, motion, zone, zone_arc, owner)
+    occupy(who, driver, mind, motion, zone, zone_arc, owner)
+    look_for_lines(who, driver, world.line, world.light, step, mind, motion, k)
+    drive_noise(who, driver, mind, motion, k)
     for i in range(agents):
         if mind[i, LIFE] == ACTIVE:
-            release(who, driver, mind, motion, zone, zone_arc, owner, i)
-    for i in range(agents):
-        if mind[i, LIFE] == ACTIVE:
-            occupy(who, driver, mind, motion, zone, zone_arc, owner, i)
-            motion[i, LINE_AT] = line_ahead(who, driver, world.line, world.light, step, mind, motion, i, k)
-    for i in range(agents):
-        if mind[i, LIFE] == ACTIVE:
-            drive_noise(who, driver, motion, i, k)
             motion[i, COMMAND] = follow(who, driver, mind, motion, state.seen, now, path, i, k)
+    request(who, driver, mind, motion, zone, zone_arc, owner, path)
+    award(who, driver, mind, motion, zone, zone_arc, owner)
+    find_closed(who, driver, mind, motion, zone, zone_arc, owner)
+    accelerate(who, driver, mind, motion, zone_arc, k)
     for i in range(agents):
-        mind[i, CLAIM_WANT] = 0
-        if mind[i, LIFE] == ACTIVE:
-            request(who, driver, mind, motion, zone, zone_arc, owner, path, i)
-    for i in range(agents):
-        if mind[i, CLAIM_WANT] == 1 and grant(driver, mind, motion, zone, zone_arc, owner, i):
-            take(who, driver, mind, motion, zone, zone_arc, owner, i)
-            if who[i, MODE] == WALKER and mind[i, DECIDED] == -1:
-                mind[i, DECIDED] = mind[i, CLAIM_FROM]  # where it may hesitate, once
-    for i in range(agents):
-        mode = who[i, MODE]
-        source = step + 1 if mode == REPLAY else -1  # scene step to copy; -1: nothing, the agent is not there
-        if mode == CONSTANT_VELOCITY and who[i, FIRST] < k + 1 <= who[i, LAST]:
-            velocity[i, k + 1, 0], velocity[i, k + 1, 1] = velocity[i, k, 0], velocity[i, k, 1]
-            position[i, k + 1, 0] = position[i, k, 0] + DT * velocity[i, k, 0]
-            position[i, k + 1, 1] = position[i, k, 1] + DT * velocity[i, k, 1]
-            heading[i, k + 1], valid[i, k + 1] = heading[i, k], True
-            continue
-        if mode == CONSTANT_VELOCITY and k + 1 == who[i, FIRST]:
-            source = step + 1
-        elif mode > CONSTANT_VELOCITY and mind[i, LIFE] == ACTIVE:
-            closed = closed_at(who, driver, mind, motion, zone, zone_arc, owner, i)
-            pedal(who, driver, mind, motion, zone_arc, closed, i, k)
-            if advance(who, driver, motion, path, i) and k + 1 <= who[i, LAST]:
-                write(who, motion, path, i, k + 1, position, heading, velocity, valid)
-                continue
-            mind[i, LIFE] = GONE
-        elif (
-            mode > CONSTANT_VELOCITY
-            and mind[i, LIFE] == PENDING
-            and who[i, FIRST] <= k + 1 <= who[i, LAST]
-            and is_clear(world.begin[0], who, driver, mind, now, world.position, world.heading, world.velocity, i, k)
-        ):
-            source = world.begin[0] + who[i, FIRST]
-        copy_sample(
-            world.position,
-            world.heading,
-            world.velocity,
-            world.valid,
-            i,
-            source,
-            position,
-            heading,
-            velocity,
-            valid,
-            k + 1,
-        )
-    for i in range(agents):
-        if mind[i, LIFE] == PENDING and valid[i, k + 1]:
-            mind[i, LIFE] = ACTIVE
+        if mind[i, LIFE] == PENDING and who[i, FIRST] <= k + 1 <= who[i, LAST]:
+            if is_clear(world.begin[0], who, driver, mind, now, world.position, world.heading, world.velocity, i, k):
+                mind[i, LIFE] = ENTERING
+    move(who, driver, mind, motion, path, position, heading, velocity, valid, k)
+    recall(
+        world.begin[0],
+        who,
+        mind,
+        world.position,
+        world.heading,
+        world.velocity,
+        world.valid,
+        position,
+        heading,
+        velocity,
+        valid,
+        k,
+    )
 
 
 @kernel
@@ -223,27 +192,46 @@ def look_around(
 
 
 @kernel
-def copy_sample(
+def recall(
+    begin: int,
+    who: Int,
+    mind: Int,
     from_position: Float,
     from_heading: Float,
     from_velocity: Float,
     from_valid: Bool,
-    i: int,
-    step: int,
     position: Float,
     heading: Float,
     velocity: Float,
     valid: Bool,
-    sample: int,
+    k: int,
 ) -> None:
-    """Agent ``i`` as recorded at a scene step; with ``step`` -1 it is not there."""
-    position[i, sample, 0] = position[i, sample, 1] = heading[i, sample] = 0.0
-    velocity[i, sample, 0] = velocity[i, sample, 1] = 0.0
-    valid[i, sample] = False
-    if step >= 0:
-        position[i, sample, 0], position[i, sample, 1] = from_position[i, step, 0], from_position[i, step, 1]
-        velocity[i, sample, 0], velocity[i, sample, 1] = from_velocity[i, step, 0], from_velocity[i, step, 1]
-        heading[i, sample], valid[i, sample] = from_heading[i, step], from_valid[i, step]
+    """Write sample ``k + 1`` of everybody who does not follow a path at that moment."""
+    for i in range(len(who)):
+        mode, step = who[i, MODE], -1  # scene step to copy; -1: the agent is not there
+        if mode == REPLAY:
+            step = begin + k + 1
+        elif mode == CONSTANT_VELOCITY:
+            if who[i, FIRST] < k + 1 <= who[i, LAST]:
+                velocity[i, k + 1, 0], velocity[i, k + 1, 1] = velocity[i, k, 0], velocity[i, k, 1]
+                position[i, k + 1, 0] = position[i, k, 0] + DT * velocity[i, k, 0]
+                position[i, k + 1, 1] = position[i, k, 1] + DT * velocity[i, k, 1]
+                heading[i, k + 1], valid[i, k + 1] = heading[i, k], True
+                continue
+            if k + 1 == who[i, FIRST]:
+                step = begin + k + 1
+        elif mind[i, LIFE] == ACTIVE:
+            continue
+        elif mind[i, LIFE] == ENTERING:
+            mind[i, LIFE] = ACTIVE
+            step = begin + who[i, FIRST]
+        position[i, k + 1, 0] = position[i, k + 1, 1] = heading[i, k + 1] = 0.0
+        velocity[i, k + 1, 0] = velocity[i, k + 1, 1] = 0.0
+        valid[i, k + 1] = False
+        if step >= 0:
+            position[i, k + 1, 0], position[i, k + 1, 1] = from_position[i, step, 0], from_position[i, step, 1]
+            velocity[i, k + 1, 0], velocity[i, k + 1, 1] = from_velocity[i, step, 0], from_velocity[i, step, 1]
+            heading[i, k + 1], valid[i, k + 1] = from_heading[i, step], from_valid[i, step]
 
 
 @kernel
@@ -290,7 +278,7 @@ def is_clear(
         if j == i or (walker and j < agents and who[j, MODE] == WALKER):
             continue
         other_x, other_y, other_cos, other_sin, other_v = now[X, j], now[Y, j], now[COS, j], now[SIN, j], now[SPEED, j]
-        if j < agents and mind[j, LIFE] == PENDING:  # of two who would enter now, one waits
+        if j < agents and mind[j, LIFE] in (PENDING, ENTERING):  # of two who would enter now, one waits
             other = driver[j, D_SEED] - driver[i, D_SEED]
             if other > 0.0 or (other == 0.0 and j > i) or not who[j, FIRST] <= k + 1 <= who[j, LAST]:
                 continue
@@ -314,78 +302,82 @@ def is_clear(
 
 
 @kernel
-def pedal(who: Int, driver: Float, mind: Int, motion: Float, zone_arc: Float, closed: float, i: int, k: int) -> None:
-    """Turn the wish of agent ``i`` into an acceleration that driver and vehicle can do; ``closed`` is where to stop."""
-    v, a, before = motion[i, MOVING], driver[i, D_ACCELERATION], motion[i, PEDAL]
-    walker, ordered = who[i, MODE] == WALKER, motion[i, ORDER] != 0.0
-    command = motion[i, COMMAND]
-    if closed < FAR:
-        gap = closed - motion[i, ARC] - 0.5 * driver[i, LENGTH]
-        command = min(command, idm(v, 1.0, gap, 0.0, 0.3, 0.2 if walker else 0.8, a, driver[i, D_DECELERATION]))
-        needed = needed_deceleration(v, gap - 0.1, 0.0, 0.0)
-        if needed > driver[i, D_DECELERATION]:
-            command = min(command, -1.1 * needed)
-    if walker and driver[i, D_START] > 0.0 and not ordered and mind[i, DECIDED] != -1:
-        if mind[i, DECIDED] >= 0 and motion[i, ARC] > zone_arc[mind[i, DECIDED], ZONE_BEGIN] + 1.0:
-            mind[i, DECIDED] = -2
-            motion[i, HOLD] = k * DT + driver[i, D_START]
-        if k * DT < motion[i, HOLD]:
-            command = min(command, -v / 0.3)
-    if v > 1.0:
-        motion[i, WAITED] = 0.0
-    elif v < 0.3 and closed < FAR and motion[i, LINE_AT] >= FAR:
-        motion[i, WAITED] += DT
-    if v > 0.5:
-        command += driver[i, D_NOISE] * PEDAL_SD * motion[i, PEDAL_NOISE]
-    most = max(a, motion[i, ORDER_RATE]) if ordered else a
-    command = min(max(command, -driver[i, D_MAX]), most)
-    command = max(command, before - (ALERT_JERK if ordered or command < -3.0 else BRAKE_JERK) * DT)
-    motion[i, PEDAL] = min(command, max(before, -1.0) + (ALERT_JERK if ordered or v < 0.5 else JERK) * DT)
+def accelerate(who: Int, driver: Float, mind: Int, motion: Float, zone_arc: Float, k: int) -> None:
+    """Turn wishes into accelerations that driver and vehicle can do."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
+            continue
+        v, a, before = motion[i, MOVING], driver[i, D_ACCELERATION], motion[i, PEDAL]
+        walker, ordered = who[i, MODE] == WALKER, motion[i, ORDER] != 0.0
+        command, closed = motion[i, COMMAND], motion[i, CLOSED_AT]
+        if closed < FAR:
+            gap = closed - motion[i, ARC] - 0.5 * driver[i, LENGTH]
+            command = min(command, idm(v, 1.0, gap, 0.0, 0.3, 0.2 if walker else 0.8, a, driver[i, D_DECELERATION]))
+            needed = needed_deceleration(v, gap - 0.1, 0.0, 0.0)
+            if needed > driver[i, D_DECELERATION]:
+                command = min(command, -1.1 * needed)
+        if walker and driver[i, D_START] > 0.0 and not ordered and mind[i, DECIDED] != -1:
+            if mind[i, DECIDED] >= 0 and motion[i, ARC] > zone_arc[mind[i, DECIDED], ZONE_BEGIN] + 1.0:
+                mind[i, DECIDED] = -2
+                motion[i, HOLD] = k * DT + driver[i, D_START]
+            if k * DT < motion[i, HOLD]:
+                command = min(command, -v / 0.3)
+        if v > 1.0:
+            motion[i, WAITED] = 0.0
+        elif v < 0.3 and closed < FAR and motion[i, LINE_AT] >= FAR:
+            motion[i, WAITED] += DT
+        if v > 0.5:
+            command += driver[i, D_NOISE] * PEDAL_SD * motion[i, PEDAL_NOISE]
+        most = max(a, motion[i, ORDER_RATE]) if ordered else a
+        command = min(max(command, -driver[i, D_MAX]), most)
+        command = max(command, before - (ALERT_JERK if ordered or command < -3.0 else BRAKE_JERK) * DT)
+        motion[i, PEDAL] = min(command, max(before, -1.0) + (ALERT_JERK if ordered or v < 0.5 else JERK) * DT)
 
 
 @kernel
-def advance(who: Int, driver: Float, motion: Float, path: Float, i: int) -> bool:
-    """Move agent ``i`` on along its path by one step; False once it has come to the end.
-
-    Across, it settles at the driver's place in the lane, critically damped over the way driven. The slope of the offset
-    is the tangent of the heading relative to the path, so the body moves where it points.
-    """
-    v, command = motion[i, MOVING], motion[i, PEDAL]
-    new_speed = v + command * DT
-    travelled = 0.5 * (v + new_speed) * DT
-    if new_speed < 0.05 and command < 0.3:  # tyres at rest stay at rest
-        travelled = 0.5 * v * min(DT, v / max(-command, 1e-3))
-        new_speed, motion[i, PEDAL] = 0.0, 0.0
-    motion[i, MOVING] = new_speed
-    row = min(max(who[i, PATH_LOW] + int(motion[i, ARC] / SPACING), who[i, PATH_LOW]), who[i, PATH_HIGH] - 1)
-    scale = 2.0 if who[i, MODE] == WALKER else 5.0 + 0.8 * v
-    target = driver[i, D_BIAS] + driver[i, D_NOISE] * WEAVE_SD * motion[i, WEAVE]
-    offset, slope = motion[i, OFFSET], motion[i, SLOPE]
-    cos = 1.0 / math.sqrt(1.0 + slope * slope)
-    motion[i, SLOPE] += travelled * ((target - offset) / (scale * scale) - 2.0 * slope / scale)
-    motion[i, OFFSET] += travelled * cos * slope
-    motion[i, ARC] += travelled * cos / max(1.0 - path[row, PATH_CURVATURE] * offset, 0.3)
-    return motion[i, ARC] < (who[i, PATH_HIGH] - who[i, PATH_LOW] - 1) * SPACING
-
-
-@kernel
-def write(
+def move(
     who: Int,
+    driver: Float,
+    mind: Int,
     motion: Float,
     path: Float,
-    i: int,
-    sample: int,
     position: Float,
     heading: Float,
     velocity: Float,
     valid: Bool,
+    k: int,
 ) -> None:
-    """Pose and velocity of agent ``i`` from its place on the path."""
-    x, y, direction = path_pose(path, who[i, PATH_LOW], who[i, PATH_HIGH], motion[i, ARC])
-    position[i, sample, 0] = x - motion[i, OFFSET] * math.sin(direction)
-    position[i, sample, 1] = y + motion[i, OFFSET] * math.cos(direction)
-    direction += math.atan(motion[i, SLOPE])
-    heading[i, sample] = wrap(direction)
-    velocity[i, sample, 0] = motion[i, MOVING] * math.cos(direction)
-    velocity[i, sample, 1] = motion[i, MOVING] * math.sin(direction)
-    valid[i, sample] = True
+    """Move everybody on along their paths and write sample ``k + 1``; who comes to the end, or to its last sample, is gone.
+
+    Across, agents settle at their place in the lane, critically damped over the way driven. The slope of the offset is
+    the tangent of the heading relative to the path, so the body moves where it points.
+    """
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
+            continue
+        low, high = who[i, PATH_LOW], who[i, PATH_HIGH]
+        v, command, offset, slope = motion[i, MOVING], motion[i, PEDAL], motion[i, OFFSET], motion[i, SLOPE]
+        new_speed = v + command * DT
+        travelled = 0.5 * (v + new_speed) * DT
+        if new_speed < 0.05 and command < 0.3:  # tyres at rest stay at rest
+            travelled = 0.5 * v * min(DT, v / max(-command, 1e-3))
+            new_speed, motion[i, PEDAL] = 0.0, 0.0
+        row = min(max(low + int(motion[i, ARC] / SPACING), low), high - 1)
+        scale = 2.0 if who[i, MODE] == WALKER else 5.0 + 0.8 * v
+        target = driver[i, D_BIAS] + driver[i, D_NOISE] * WEAVE_SD * motion[i, WEAVE]
+        cos = 1.0 / math.sqrt(1.0 + slope * slope)
+        slope += travelled * ((target - offset) / (scale * scale) - 2.0 * slope / scale)
+        motion[i, ARC] += travelled * cos / max(1.0 - path[row, PATH_CURVATURE] * offset, 0.3)
+        offset += travelled * cos * motion[i, SLOPE]
+        motion[i, MOVING], motion[i, OFFSET], motion[i, SLOPE] = new_speed, offset, slope
+        if motion[i, ARC] >= (high - low - 1) * SPACING or k + 1 > who[i, LAST]:
+            mind[i, LIFE] = GONE
+            continue
+        x, y, direction = path_pose(path, low, high, motion[i, ARC])
+        position[i, k + 1, 0] = x - offset * math.sin(direction)
+        position[i, k + 1, 1] = y + offset * math.cos(direction)
+        direction += math.atan(slope)
+        heading[i, k + 1] = wrap(direction)
+        velocity[i, k + 1, 0] = new_speed * math.cos(direction)
+        velocity[i, k + 1, 1] = new_speed * math.sin(direction)
+        valid[i, k + 1] = True

@@ -16,6 +16,7 @@ from drive.kernels.traffic_follow import (
 )
 from drive.kernels.traffic_world import (
     ACCELERATION,
+    ACTIVE,
     ARC,
     CONSTANT_VELOCITY,
     COS,
@@ -29,6 +30,7 @@ from drive.kernels.traffic_world import (
     HALF_WIDTH,
     LEAD_AT,
     LEAD_SPEED,
+    LIFE,
     LINE_AT,
     MEMORY,
     MODE,
@@ -41,10 +43,12 @@ from drive.kernels.traffic_world import (
     PATH_HIGH,
     PATH_LOW,
     PATH_SPEED,
+    PATH_TURN,
     PATH_X,
     PATH_Y,
     RADIUS,
     SIN,
+    SLOPE,
     SPACING,
     SPEED,
     WAITED,
@@ -70,21 +74,21 @@ DISTRACTION_RATE = 1.0 / 120.0  # 1/s
 
 
 @kernel
-def drive_noise(who: Int, driver: Float, motion: Float, i: int, k: int) -> None:
-    """Advance the driver's random processes by one step; everything depends on (seed, sample) only."""
-    scale = driver[i, D_NOISE]
-    if scale == 0.0:
-        return
-    seed = driver[i, D_SEED]
-    for n in range(4):
-        motion[i, NOISE + n] = _DECAY[n] * motion[i, NOISE + n] + _KICK[n] * random_normal(seed, k, n)
-    if (
-        k * DT >= motion[i, DISTRACTED]
-        and who[i, MODE] == DRIVER
-        and random_uniform(seed, k, 4) < DISTRACTION_RATE * scale * scale * DT
-    ):
-        motion[i, DISTRACTED_SINCE] = k * DT
-        motion[i, DISTRACTED] = k * DT + 0.8 + 1.7 * random_uniform(seed, k, 5)
+def drive_noise(who: Int, driver: Float, mind: Int, motion: Float, k: int) -> None:
+    """Advance the drivers' random processes by one step; everything depends on (seed, sample) only."""
+    for i in range(len(who)):
+        scale, seed = driver[i, D_NOISE], driver[i, D_SEED]
+        if mind[i, LIFE] != ACTIVE or scale == 0.0:
+            continue
+        for n in range(4):
+            motion[i, NOISE + n] = _DECAY[n] * motion[i, NOISE + n] + _KICK[n] * random_normal(seed, k, n)
+        if (
+            k * DT >= motion[i, DISTRACTED]
+            and who[i, MODE] == DRIVER
+            and random_uniform(seed, k, 4) < DISTRACTION_RATE * scale * scale * DT
+        ):
+            motion[i, DISTRACTED_SINCE] = k * DT
+            motion[i, DISTRACTED] = k * DT + 0.8 + 1.7 * random_uniform(seed, k, 5)
 
 
 @kernel
@@ -115,6 +119,12 @@ def follow(
     end = min(arc + half + (2.0 + 2.0 * v if walker else 15.0 + 5.0 * v), (high - low - 1) * SPACING)
     middle = min(low + int(0.5 * (arc + end) / SPACING), high - 1)
     x, y = path[middle, PATH_X], path[middle, PATH_Y]
+    turn = (
+        path[min(low + int(end / SPACING) + 1, high - 1), PATH_TURN]
+        - path[min(low + int(arc / SPACING), high - 1), PATH_TURN]
+    )
+    turn += abs(motion[i, SLOPE]) + 0.02
+    aside = now[HALF_WIDTH, i] + 1.0 + 2.0 * abs(offset) + (end - arc) * min(turn, 1.6)
     reach = 0.5 * (end - arc) + SPACING + now[HALF_WIDTH, i] + 1.0 + abs(offset)
     near_gap, near_speed, urgent = FAR, 0.0, 0.0
     for j in range(agents + 1):
@@ -124,6 +134,17 @@ def follow(
         mode = who[j, MODE] if j < agents else CONSTANT_VELOCITY
         if walker and mode == WALKER:
             continue
+        if mode > CONSTANT_VELOCITY or abs(now[SPEED, j]) < 0.5:  # then beside the path is off the path
+            dx, dy = now[X, j] - now[X, i], now[Y, j] - now[Y, i]
+            cos, sin = now[COS, i], now[SIN, i]
+            lengthwise, crosswise = (
+                abs(cos * now[COS, j] + sin * now[SIN, j]),
+                abs(cos * now[SIN, j] - sin * now[COS, j]),
+            )
+            width = now[HALF_LENGTH, j] * crosswise + now[HALF_WIDTH, j] * lengthwise
+            length = now[HALF_LENGTH, j] * lengthwise + now[HALF_WIDTH, j] * crosswise
+            if abs(dy * cos - dx * sin) > aside + width or (turn < 1.0 and dx * cos + dy * sin + length < -1.0):
+                continue
         margin = STATIC_MARGIN if walker or abs(now[SPEED, j]) < 0.1 else MARGIN
         near, far, along = FAR, FAR, 1.0
         for attempt in range(2):

@@ -23,15 +23,16 @@ MEMORY = 16  # samples of what was perceived: delays up to 1.5 s
 
 # modes of an agent, and its life
 REPLAY, CONSTANT_VELOCITY, DRIVER, WALKER = 0, 1, 2, 3
-PENDING, ACTIVE, GONE = 0, 1, 2
+PENDING, ENTERING, ACTIVE, GONE = 0, 1, 2, 3
 
 # columns of ``who`` [A, 9]: mode; samples of entry and of the last appearance, counted from the start; rows of the
 # agent's path, lines and conflicts
 MODE, FIRST, LAST, PATH_LOW, PATH_HIGH, LINE_LOW, LINE_HIGH, ZONE_LOW, ZONE_HIGH = range(9)
 # columns of ``driver`` [A, 18] after drive.drivers.Driver: size [m]
 LENGTH, WIDTH = DRIVER_COLUMNS, DRIVER_COLUMNS + 1
-# columns of ``path``: box centre [m], direction [rad, continuous], curvature [1/m], greatest sensible speed [m/s]
-PATH_X, PATH_Y, PATH_HEADING, PATH_CURVATURE, PATH_SPEED = range(5)
+# columns of ``path``: box centre [m], direction [rad, continuous], curvature [1/m], greatest sensible speed [m/s],
+# turning up to here in either direction [rad]
+PATH_X, PATH_Y, PATH_HEADING, PATH_CURVATURE, PATH_SPEED, PATH_TURN = range(6)
 # columns of ``line``: arc length of the line on the path [m], row of ``light`` or -1 for a stop sign
 LINE_ARC, LINE_LIGHT = range(2)
 # columns of ``zone_arc``: where the own box centre's path runs through the conflict, and the other one's path [m]
@@ -43,25 +44,25 @@ ZONE_OTHER, ZONE_ID, ZONE_RIGHT, ZONE_MARKED = range(4)
 # columns of ``mind`` [A, 8]: life; nothing perceived yet; first conflict and line not yet left behind; what was decided
 # at a line; conflicts asked for (rows from, to) and whether they are asked for now
 LIFE, FRESH, NEXT_ZONE, NEXT_LINE, DECIDED, CLAIM_FROM, CLAIM_TO, CLAIM_WANT = range(8)
-# columns of ``motion`` [A, 20]: arc length of the box centre on the path, offset to the left and its slope over the arc,
+# columns of ``motion`` [A, 22]: arc length of the box centre on the path, offset to the left and its slope over the arc,
 # speed, acceleration; time until which a standing agent holds, time spent standing at a conflict, begin and end of
-# distraction; wanted acceleration; arc lengths of a closed line, of the lead's rear, and the lead's speed; scripted
-# order (0 or 1), target speed, rate; four random processes
+# distraction; wanted acceleration; arc lengths of a closed line, of a conflict to stop before, of the lead's rear, and
+# the lead's speed; scripted order (0 or 1), target speed, rate; four random processes
 ARC, OFFSET, SLOPE, MOVING, PEDAL, HOLD, WAITED, DISTRACTED_SINCE, DISTRACTED, COMMAND = range(10)
-LINE_AT, LEAD_AT, LEAD_SPEED, ORDER, ORDER_SPEED, ORDER_RATE, NOISE = range(10, 17)
+LINE_AT, CLOSED_AT, LEAD_AT, LEAD_SPEED, ORDER, ORDER_SPEED, ORDER_RATE, NOISE = range(10, 18)
 MOTION_COLUMNS = NOISE + 4
-# rows of ``now`` [9, A + 1], the ego last: box centre, cosine and sine of the heading, speed along it, half length, half
-# width, radius, acceleration along the heading
+# rows of ``now`` [9, A + 1], the ego last: box centre, cosine and sine of the heading, speed along it, half length,
+# half width, radius, acceleration along the heading
 X, Y, COS, SIN, SPEED, HALF_LENGTH, HALF_WIDTH, RADIUS, ACCELERATION = range(9)
 
 
 class TrafficWorld(NamedTuple):
     """What does not change: A agents, T scene steps, N path points, M conflict rows, L lights, E events.
 
-    ``begin [1]`` is the scene step of sample 0; ``who [A, 9]``, ``driver [A, 18]``, ``path [N, 5]`` (points every SPACING),
-    ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` as above; ``position``, ``heading``, ``velocity``, ``valid``
-    are the tracks; ``light [L, T]`` states of the signals; ``script [E, 10]`` events, the last column the speed limit
-    [m/s] at the point of conflict.
+    ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 18]``, ``path [N, 6]`` (a point every
+    SPACING), ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` have the columns above. ``position``, ``heading``,
+    ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 10]`` the events
+    with one more column, the speed limit [m/s] at the point of conflict.
     """
 
     begin: Int
@@ -82,9 +83,9 @@ class TrafficWorld(NamedTuple):
 class TrafficState(NamedTuple):
     """What changes from sample to sample and is not in the samples themselves; Z conflicts between pairs.
 
-    ``mind [A, 8]`` and ``motion [A, 20]`` as above; ``seen [A, MEMORY, 2]`` arc length of the lead's rear and its speed;
-    ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [9, A+1]`` scratch; ``ego_before [1]`` the ego's
-    speed one sample ago [m/s].
+    ``mind [A, 8]`` and ``motion [A, 22]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the lead's
+    rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [9, A+1]`` scratch;
+    ``ego_before [1]`` the ego's speed one sample ago [m/s].
     """
 
     mind: Int

@@ -1,8 +1,9 @@
 """Right of way among agents whose paths cross: stop lines, and one owner per conflict.
 
-A driver enters a conflict only as its owner. Ownership is asked for when the driver comes near, at once for all conflicts
-between which there is no room to stop, and given by a comparison that both sides compute alike; so two never believe
-they may go, whatever the order in which agents are visited. Tables and columns: :mod:`drive.kernels.traffic_world`.
+A driver enters a conflict only as its owner. Ownership is asked for when the driver comes near, at once for all
+conflicts between which there is no room to stop, and given by a comparison that both sides compute alike; so two never
+believe they may go, whatever the order in which agents are visited. Every function here loops over all agents: a call
+per agent would spend more time on passing arrays than on its work. Columns: :mod:`drive.kernels.traffic_world`.
 """
 
 import numpy as np
@@ -17,6 +18,7 @@ from drive.kernels.traffic_world import (
     CLAIM_FROM,
     CLAIM_TO,
     CLAIM_WANT,
+    CLOSED_AT,
     COMMAND,
     DECIDED,
     DT,
@@ -67,46 +69,65 @@ D_MAX, D_START, D_PATIENCE, D_SEED = (
 )
 YELLOW, RED = 2, 3
 STANDING = 0.3  # m/s
-# s between leaving a conflict and the next one's arrival, times GAP_FACTOR: drivers, walkers, walkers on marked crossings
+# s between leaving a conflict and the next one's arrival, times GAP_FACTOR; on marked crossings walkers want less
 SPARE, WALKER_SPARE, MARKED_SPARE = 1.5, 2.0, 0.5
 
 
 @kernel
-def line_ahead(
-    who: Int, driver: Float, line: Float, light: NDArray[np.int8], step: int, mind: Int, motion: Float, i: int, k: int
-) -> float:
-    """Arc length [m] of the line that agent ``i``'s front must not pass now, or FAR; ``step`` is the scene step of ``k``."""
-    v, front = motion[i, MOVING], motion[i, ARC] + 0.5 * driver[i, LENGTH]
-    end = who[i, LINE_HIGH]
-    row = mind[i, NEXT_LINE]
-    while row < end and line[row, LINE_ARC] < front - 0.3:
-        row += 1
-    mind[i, NEXT_LINE] = row
-    if motion[i, ORDER] != 0.0:
-        return FAR
-    while row < end and line[row, LINE_ARC] < front + 20.0 + 5.0 * v:
-        gap = line[row, LINE_ARC] - front
-        signal = int(line[row, LINE_LIGHT])
-        if mind[i, DECIDED] != row:  # else it runs this yellow, or has stopped at this sign
-            if signal < 0:
-                if v > 0.2 or gap > 2.5:
-                    return line[row, LINE_ARC]
-                mind[i, DECIDED] = row
-            else:
-                color = light[signal, min(step, light.shape[1] - 1)]
-                if color in (YELLOW, RED):
-                    stopping = mind[i, DECIDED] == -2 - row
-                    bearable = 0.95 * driver[i, D_MAX] if color == RED or stopping else driver[i, D_YELLOW]
-                    if needed_deceleration(v, gap, 0.0, 0.0) <= bearable:
-                        mind[i, DECIDED] = -2 - row
-                        if v < STANDING and gap < 8.0:
-                            motion[i, HOLD] = k * DT + driver[i, D_START]
-                        return line[row, LINE_ARC]
-                    mind[i, DECIDED] = row
-                elif k * DT < motion[i, HOLD] and v < STANDING and gap < 8.0:
-                    return line[row, LINE_ARC]
-        row += 1
-    return FAR
+def look_for_lines(
+    who: Int, driver: Float, line: Float, light: NDArray[np.int8], step: int, mind: Int, motion: Float, k: int
+) -> None:
+    """Set LINE_AT, the arc length [m] of the line an agent's front must not pass now, or FAR; ``step``: scene step."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
+            continue
+        motion[i, LINE_AT] = FAR
+        v, front = motion[i, MOVING], motion[i, ARC] + 0.5 * driver[i, LENGTH]
+        end = who[i, LINE_HIGH]
+        row = mind[i, NEXT_LINE]
+        while row < end and line[row, LINE_ARC] < front - 0.3:
+            row += 1
+        mind[i, NEXT_LINE] = row
+        while motion[i, ORDER] == 0.0 and row < end and line[row, LINE_ARC] < front + 20.0 + 5.0 * v:
+            if mind[i, DECIDED] != row and is_closed(driver, line, light, step, mind, motion, i, row, k):
+                motion[i, LINE_AT] = line[row, LINE_ARC]
+                break
+            row += 1
+
+
+@kernel
+def is_closed(
+    driver: Float,
+    line: Float,
+    light: NDArray[np.int8],
+    step: int,
+    mind: Int,
+    motion: Float,
+    i: int,
+    row: int,
+    k: int,
+) -> bool:
+    """True if agent ``i`` stops at a line; what it decides at yellow and when it may leave a sign is remembered."""
+    v = motion[i, MOVING]
+    gap = line[row, LINE_ARC] - motion[i, ARC] - 0.5 * driver[i, LENGTH]
+    signal = int(line[row, LINE_LIGHT])
+    if signal < 0:  # a stop sign
+        if v > 0.2 or gap > 2.5:
+            return True
+        mind[i, DECIDED] = row
+        return False
+    color = light[signal, min(step, light.shape[1] - 1)]
+    if color not in (YELLOW, RED):
+        return k * DT < motion[i, HOLD] and v < STANDING and gap < 8.0
+    stopping = mind[i, DECIDED] == -2 - row
+    bearable = 0.95 * driver[i, D_MAX] if color == RED or stopping else driver[i, D_YELLOW]
+    if needed_deceleration(v, gap, 0.0, 0.0) > bearable:
+        mind[i, DECIDED] = row  # too late to stop
+        return False
+    mind[i, DECIDED] = -2 - row
+    if v < STANDING and gap < 8.0:
+        motion[i, HOLD] = k * DT + driver[i, D_START]
+    return True
 
 
 @kernel
@@ -117,40 +138,46 @@ def in_play(driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float,
 
 
 @kernel
-def release(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> None:
-    """Give up conflicts that agent ``i`` has left, or is stuck before."""
-    half = 0.5 * driver[i, LENGTH]
-    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
-    stuck = motion[i, MOVING] < STANDING and motion[i, COMMAND] <= 0.0
-    leading = True
-    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
-        begin = zone_arc[row, ZONE_BEGIN]
-        passed = zone_arc[row, ZONE_END] < rear
-        leading = leading and passed
-        if leading:
-            mind[i, NEXT_ZONE] = row + 1
-        if owner[zone[row, ZONE_ID]] == i and (passed or (stuck and begin > front)):
-            owner[zone[row, ZONE_ID]] = -1
-        if begin > front + 100.0:
-            break
+def release(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int) -> None:
+    """Agents give up conflicts that they have left, or are stuck before."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
+            continue
+        half = 0.5 * driver[i, LENGTH]
+        front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+        stuck = motion[i, MOVING] < STANDING and motion[i, COMMAND] <= 0.0
+        leading = True
+        for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+            begin = zone_arc[row, ZONE_BEGIN]
+            passed = zone_arc[row, ZONE_END] < rear
+            leading = leading and passed
+            if leading:
+                mind[i, NEXT_ZONE] = row + 1
+            if owner[zone[row, ZONE_ID]] == i and (passed or (stuck and begin > front)):
+                owner[zone[row, ZONE_ID]] = -1
+            if begin > front + 100.0:
+                break
 
 
 @kernel
-def occupy(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> None:
-    """Own the free conflicts that agent ``i`` is in alone (it may have started there)."""
-    half = 0.5 * driver[i, LENGTH]
-    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
-    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
-        if zone_arc[row, ZONE_BEGIN] > front:
-            break
-        number, j = zone[row, ZONE_ID], zone[row, ZONE_OTHER]
-        if (
-            owner[number] == -1
-            and zone_arc[row, ZONE_END] >= rear
-            and in_play(driver, mind, motion, zone, zone_arc, row)
-            and motion[j, ARC] + 0.5 * driver[j, LENGTH] < zone_arc[row, ZONE_OTHER_BEGIN]
-        ):
-            owner[number] = i
+def occupy(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int) -> None:
+    """Agents own the free conflicts that they are in alone (they may have started there)."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
+            continue
+        half = 0.5 * driver[i, LENGTH]
+        front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+        for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+            if zone_arc[row, ZONE_BEGIN] > front:
+                break
+            number, j = zone[row, ZONE_ID], zone[row, ZONE_OTHER]
+            if (
+                owner[number] == -1
+                and zone_arc[row, ZONE_END] >= rear
+                and in_play(driver, mind, motion, zone, zone_arc, row)
+                and motion[j, ARC] + 0.5 * driver[j, LENGTH] < zone_arc[row, ZONE_OTHER_BEGIN]
+            ):
+                owner[number] = i
 
 
 @kernel
@@ -164,38 +191,41 @@ def decision_distance(who: Int, driver: Float, motion: Float, i: int) -> float:
 
 @kernel
 def request(
-    who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, path: Float, i: int
+    who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, path: Float
 ) -> None:
-    """Find the next group of conflicts to ask for and whether to ask: the columns CLAIM_* of ``mind``."""
-    half = 0.5 * driver[i, LENGTH]
-    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
-    horizon = front + decision_distance(who, driver, motion, i)
-    place = min(who[i, PATH_LOW] + int(front / SPACING), who[i, PATH_HIGH] - 1)
-    first, last, group_end, want = -1, -1, 0.0, True
-    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
-        begin, end = zone_arc[row, ZONE_BEGIN], zone_arc[row, ZONE_END]
-        if begin > (horizon if first < 0 else group_end + 2.0 * half + 1.0):
-            break
-        if (
-            end < rear
-            or begin < front - 0.3
-            or owner[zone[row, ZONE_ID]] == i
-            or not in_play(driver, mind, motion, zone, zone_arc, row)
-        ):
+    """Find each agent's next group of conflicts to ask for and whether to ask: the columns CLAIM_* of ``mind``."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
             continue
-        if first < 0:
-            first = row
-        group_end = max(group_end, end)
-        last = row + 1
-        want = want and may_ask(who, driver, motion, zone, zone_arc, owner, i, row, path[place, PATH_SPEED])
-    if first >= 0 and motion[i, ORDER] == 0.0:
-        if motion[i, LINE_AT] < zone_arc[first, ZONE_BEGIN]:
-            want = False  # a line closes the way before
-        room = motion[i, LEAD_AT] - group_end
-        if who[i, MODE] != WALKER and motion[i, LEAD_SPEED] < 2.0 and room < 2.0 * half + 0.5:
-            want = False  # would stand in it
-    mind[i, CLAIM_FROM], mind[i, CLAIM_TO] = first, last
-    mind[i, CLAIM_WANT] = 1 if want and first >= 0 else 0
+        half = 0.5 * driver[i, LENGTH]
+        front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+        horizon = front + decision_distance(who, driver, motion, i)
+        place = min(who[i, PATH_LOW] + int(front / SPACING), who[i, PATH_HIGH] - 1)
+        first, last, group_end, want = -1, -1, 0.0, True
+        for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+            begin, end = zone_arc[row, ZONE_BEGIN], zone_arc[row, ZONE_END]
+            if begin > (horizon if first < 0 else group_end + 2.0 * half + 1.0):
+                break
+            if (
+                end < rear
+                or begin < front - 0.3
+                or owner[zone[row, ZONE_ID]] == i
+                or not in_play(driver, mind, motion, zone, zone_arc, row)
+            ):
+                continue
+            if first < 0:
+                first = row
+            group_end = max(group_end, end)
+            last = row + 1
+            want = want and may_ask(who, driver, motion, zone, zone_arc, owner, i, row, path[place, PATH_SPEED])
+        if first >= 0 and motion[i, ORDER] == 0.0:
+            if motion[i, LINE_AT] < zone_arc[first, ZONE_BEGIN]:
+                want = False  # a line closes the way before
+            room = motion[i, LEAD_AT] - group_end
+            if who[i, MODE] != WALKER and motion[i, LEAD_SPEED] < 2.0 and room < 2.0 * half + 0.5:
+                want = False  # would stand in it
+        mind[i, CLAIM_FROM], mind[i, CLAIM_TO] = first, last
+        mind[i, CLAIM_WANT] = 1 if want and first >= 0 else 0
 
 
 @kernel
@@ -257,7 +287,7 @@ def goes_first(driver: Float, motion: Float, zone: Int, zone_arc: Float, i: int,
 
 
 @kernel
-def grant(driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> bool:
+def may_have(driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> bool:
     """Decide agent ``i``'s request from what all asked for: True if every conflict of the group can be its own."""
     for row in range(mind[i, CLAIM_FROM], mind[i, CLAIM_TO]):
         number, j = zone[row, ZONE_ID], zone[row, ZONE_OTHER]
@@ -270,37 +300,46 @@ def grant(driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, o
 
 
 @kernel
-def take(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int) -> None:
-    """Make agent ``i`` the owner of the conflicts it asked for; only walkers take from an owner."""
-    rear = motion[i, ARC] - 0.5 * driver[i, LENGTH]
-    for row in range(mind[i, CLAIM_FROM], mind[i, CLAIM_TO]):
-        number = zone[row, ZONE_ID]
-        if (
-            (owner[number] == -1 or who[i, MODE] == WALKER)
-            and zone_arc[row, ZONE_END] >= rear
-            and in_play(driver, mind, motion, zone, zone_arc, row)
-        ):
-            owner[number] = i
+def award(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int) -> None:
+    """Give conflicts to those who asked for them and go first; only walkers take from an owner."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE or mind[i, CLAIM_WANT] == 0:
+            continue
+        if not may_have(driver, mind, motion, zone, zone_arc, owner, i):
+            continue
+        rear = motion[i, ARC] - 0.5 * driver[i, LENGTH]
+        for row in range(mind[i, CLAIM_FROM], mind[i, CLAIM_TO]):
+            number = zone[row, ZONE_ID]
+            if (
+                (owner[number] == -1 or who[i, MODE] == WALKER)
+                and zone_arc[row, ZONE_END] >= rear
+                and in_play(driver, mind, motion, zone, zone_arc, row)
+            ):
+                owner[number] = i
+        if who[i, MODE] == WALKER and mind[i, DECIDED] == -1:
+            mind[i, DECIDED] = mind[i, CLAIM_FROM]  # where it may hesitate, once
 
 
 @kernel
-def closed_at(
-    who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int, i: int
-) -> float:
-    """Arc length [m] where agent ``i``'s front has to stop for a conflict that is not its own, or FAR."""
-    half = 0.5 * driver[i, LENGTH]
-    front, rear = motion[i, ARC] + half, motion[i, ARC] - half
-    horizon = front + decision_distance(who, driver, motion, i)
-    for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
-        begin, number = zone_arc[row, ZONE_BEGIN], zone[row, ZONE_ID]
-        if begin > horizon:
-            break
-        if (
-            owner[number] != i
-            and (owner[number] != -1 or motion[i, ORDER] == 0.0)
-            and begin >= front - 0.3
-            and zone_arc[row, ZONE_END] >= rear
-            and in_play(driver, mind, motion, zone, zone_arc, row)
-        ):
-            return begin
-    return FAR
+def find_closed(who: Int, driver: Float, mind: Int, motion: Float, zone: Int, zone_arc: Float, owner: Int) -> None:
+    """Set CLOSED_AT, the arc length [m] where an agent's front has to stop for a conflict of another's, or FAR."""
+    for i in range(len(who)):
+        if mind[i, LIFE] != ACTIVE:
+            continue
+        motion[i, CLOSED_AT] = FAR
+        half = 0.5 * driver[i, LENGTH]
+        front, rear = motion[i, ARC] + half, motion[i, ARC] - half
+        horizon = front + decision_distance(who, driver, motion, i)
+        for row in range(mind[i, NEXT_ZONE], who[i, ZONE_HIGH]):
+            begin, number = zone_arc[row, ZONE_BEGIN], zone[row, ZONE_ID]
+            if begin > horizon:
+                break
+            if (
+                owner[number] != i
+                and (owner[number] != -1 or motion[i, ORDER] == 0.0)
+                and begin >= front - 0.3
+                and zone_arc[row, ZONE_END] >= rear
+                and in_play(driver, mind, motion, zone, zone_arc, row)
+            ):
+                motion[i, CLOSED_AT] = begin
+                break
