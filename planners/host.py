@@ -3,7 +3,7 @@
 import os
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TypeVar
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from drive.errors import PlannerError
 from drive.observation import Observation
+from planners import registry
 from planners.contract import Context, Plan, Planner, PrivilegedContext, check_plan
 from planners.registry import PlannerSpec
 
@@ -18,6 +19,7 @@ T = TypeVar("T")
 
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{4,}")
 _ABSOLUTE_PATH = re.compile(r"(?<![\w./])/(?:[^\s/'\":<>]+/)+")
+_OURS = (__file__, registry.__file__)
 _MAX_FRAMES = 20
 _MAX_TEXT = 2000
 
@@ -48,12 +50,10 @@ class InProcessHost:
             raise PlannerError(f"{who}: is privileged and needs a PrivilegedContext with the scenario")
         if isinstance(context, PrivilegedContext) and not self.spec.privileged:
             context = context.public()
-        try:
-            if self._planner is None:
-                self._planner = self.spec.build()
-            self._planner.reset(isolated(context))
-        except (Exception, SystemExit) as error:  # the border to somebody else's code
-            raise _failure(error, who, "its constructor" if self._planner is None else "reset()") from error
+        if self._planner is None:
+            self._planner = self._guard("its constructor", self.spec.build)
+        planner = self._planner
+        self._guard("reset()", lambda: planner.reset(isolated(context)))
         self._min_horizon = context.min_horizon
 
     def plan(self, observation: Observation) -> Plan:
@@ -63,16 +63,24 @@ class InProcessHost:
             PlannerError: ``plan`` raised (``traceback`` says where), or what it returned breaks the contract.
         """
         who = self.spec.name
-        if self._planner is None or self._min_horizon is None:
+        planner = self._planner
+        if planner is None or self._min_horizon is None:
             raise PlannerError(f"{who}: plan() was asked before reset()")
-        try:
-            plan = self._planner.plan(isolated(observation))
-        except (Exception, SystemExit) as error:  # the border to somebody else's code
-            raise _failure(error, who, "plan()") from error
+        plan = self._guard("plan()", lambda: planner.plan(isolated(observation)))
         check_plan(plan, self._min_horizon, who)
         return Plan(
             np.array(plan.candidates, np.float64), np.array(plan.scores, np.float64), int(plan.chosen), float(plan.dt)
         )
+
+    def _guard(self, where: str, call: Callable[[], T]) -> T:
+        """Run somebody else's code; whatever it raises becomes a :class:`PlannerError`."""
+        try:
+            return call()
+        except (Exception, SystemExit) as error:
+            said = f"{self.spec.name}: {where} raised {type(error).__name__}: {_neutral(str(error))}"
+            failure = PlannerError(" ".join(said.split()).rstrip(": "))
+            failure.traceback = normalized_traceback(error)
+            raise failure from error
 
 
 def isolated(value: T) -> T:
@@ -90,19 +98,12 @@ def isolated(value: T) -> T:
     return copied  # type: ignore[return-value]
 
 
-def _failure(error: BaseException, who: str, where: str) -> PlannerError:
-    if isinstance(error, PlannerError):
-        return error
-    failure = PlannerError(f"{who}: {where} raised {type(error).__name__}: {_neutral(str(error))}".rstrip(": "))
-    failure.traceback = normalized_traceback(error)
-    return failure
-
-
 def normalized_traceback(error: BaseException) -> str:
     """The traceback of an exception as text that is the same on every machine and in every run.
 
-    One line per frame, ``file.py:12 in function``, with the frames of this module left out, a long middle dropped, and
-    memory addresses and folders taken out of the message. The exceptions that led to this one come first.
+    One line per frame, ``file.py:12 in function``, with the toolkit's own frames around the planner left out, a long
+    middle dropped, and memory addresses and folders taken out of the message. Exceptions that led to this one come
+    first.
     """
     chain: list[BaseException] = []
     current: BaseException | None = error
@@ -113,7 +114,7 @@ def normalized_traceback(error: BaseException) -> str:
 
 
 def _one(error: BaseException) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename not in _OURS]
     lines = [f"  {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}" for frame in frames]
     if len(lines) > _MAX_FRAMES:
         half = _MAX_FRAMES // 2

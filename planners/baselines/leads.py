@@ -115,6 +115,9 @@ def _crossing(
 ) -> Lead | None:
     """An agent that crosses the corridor while the ego passes there."""
     times = np.arange(0.25, HORIZON + 0.01, 0.25)
+    center = outline.mean(axis=0)
+    _, lateral = path.project(center + times[:, None] * velocity)
+    times = times[np.abs(lateral) < half + np.linalg.norm(outline - center, axis=1).max()]
     arc, inside = _inside(path, outline + times[:, None, None] * velocity, half, vehicle.front)
     if not inside.any():
         return None

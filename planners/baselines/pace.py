@@ -17,7 +17,7 @@ LATERAL_ACCELERATION = 1.6  # m/s2 that passengers take for granted in a bend
 BRAKING = 2.0  # m/s2, comfortable
 ACCELERATION = 1.5
 EMERGENCY = 6.0
-JERK = 2.0  # m/s3 in ordinary driving; braking harder than is comfortable may come on at URGENT_JERK
+JERK = 1.5  # m/s3 in ordinary driving; braking harder than is comfortable may come on at URGENT_JERK
 URGENT_JERK = 8.0
 
 

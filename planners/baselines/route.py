@@ -81,7 +81,8 @@ class Path:
         A point before the start has a negative arc; one beyond the end an arc larger than the path's.
         """
         flat = points.reshape(-1, 2)
-        near = np.argmin(((flat[:, None] - self.points) ** 2).sum(axis=-1), axis=1)
+        dx, dy = flat[:, 0, None] - self.points[:, 0], flat[:, 1, None] - self.points[:, 1]
+        near = np.argmin(dx * dx + dy * dy, axis=1)
         offset = flat - self.points[near]
         cos, sin = np.cos(self.heading[near]), np.sin(self.heading[near])
         arc = self.arc[near] + offset[:, 0] * cos + offset[:, 1] * sin

@@ -83,6 +83,9 @@ class Raises(Base):
     def give(self, observation):
         raise ValueError(f"cannot open /home/someone/weights/net.bin for {object()}")
 
+class Lines(Base):
+    def give(self, observation): raise ValueError("one\\ntwo")
+
 class Leaves(Base):
     def give(self, observation): sys.exit("enough")
 
@@ -212,6 +215,7 @@ def test_a_good_plan_comes_back_as_it_is(plugin, observation):
         ("Endless", "Plan.dt is inf, expected a positive number of seconds"),
         ("Far", "Plan.candidates reaches 8e+30, expected metres and radians in the ego frame"),
         ("Raises", "plan() raised ValueError: cannot open net.bin for <object object at 0x...>"),
+        ("Lines", "plan() raised ValueError: one two"),
         ("Leaves", "plan() raised SystemExit: enough"),
         ("Chained", "plan() raised RuntimeError: no such lane"),
         ("Assigns", "plan() raised ValueError: assignment destination is read-only"),
