@@ -1,0 +1,44 @@
+"""Procedural scenes: what a user has before any data set, and the only scenes whose difficulty is known.
+
+A :class:`Recipe` (family, index, namespace) is the identity of a scene; :func:`build` turns it into a scenario, always the
+same bytes. Families F01 (lead brake), F18 (crosswalk) and F26 (urban background).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from drive.errors import SuiteError
+from scenarios.generate.build import FAMILIES, build
+from scenarios.generate.knobs import GENERATOR_VERSION, Recipe
+
+__all__ = ["FAMILIES", "GENERATOR_VERSION", "Recipe", "build", "contact_sheet", "procedural", "quick_suite"]
+
+QUICK = {"F01": 4, "F18": 7, "F26": 5}
+
+
+def quick_suite() -> list[Recipe]:
+    """The 16 recipes of the suite ``gen-quick``."""
+    return [Recipe(family, index, "gen-quick") for family, count in QUICK.items() for index in range(count)]
+
+
+def procedural(family: str, count: int, seed: int) -> list[Recipe]:
+    """``count`` recipes of one family, or of all in turn (``"all"``), in the namespace of ``seed``.
+
+    Every seed has a hash namespace of its own, which training never uses.
+
+    Raises:
+        SuiteError: The family is unknown or the count is not positive.
+    """
+    if family != "all" and family not in FAMILIES:
+        raise SuiteError(f"procedural suite names family {family!r}, expected all, {', '.join(FAMILIES)}")
+    if count < 1:
+        raise SuiteError(f"procedural suite asks for {count} scenes, expected at least 1")
+    chosen = FAMILIES if family == "all" else (family,)
+    return [Recipe(chosen[n % len(chosen)], n // len(chosen), f"procedural-{seed}") for n in range(count)]
+
+
+def contact_sheet(recipes: Sequence[Recipe], path: Path) -> None:
+    """Write a PNG with the map of every recipe, eight in a row: the quick way to review road geometry."""
+    from scenarios.generate.sheet import draw_sheet
+
+    draw_sheet([build(recipe) for recipe in recipes], Path(path))

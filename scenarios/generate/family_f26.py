@@ -1,0 +1,89 @@
+"""F26 urban background: any network, mixed traffic, no script."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from drive.drivers import WALKING_SPEED
+from drive.scene import AgentKind
+from scenarios.generate.actors import Actor, crossing_line, draw_size, parked, strollers, traffic, walking
+from scenarios.generate.families import Draws, Family, Setting
+from scenarios.generate.knobs import Knob
+from scenarios.generate.layout import ARTERIAL, COLLECTOR, RESIDENTIAL, RURAL, RoadClass, draw_layout, draw_section
+from scenarios.generate.network import Network, build_network
+from scenarios.generate.paths import ego_ways
+from scenarios.generate.reference import draw_style, ego_path
+from scenarios.generate.timing import RUN_IN, RUN_UP, ego_start, free_arc
+
+KNOBS = {
+    "road_class": Knob(choices=(0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3)),
+    "junctions": Knob(choices=(0, 1, 1, 1, 1, 2, 2)),
+    "arrival": Knob(3.0, 9.0),
+    "lane": Knob(),
+    "density": Knob(0.3, 1.5),
+    "most": Knob(10.0, 26.0),
+    "strollers": Knob(0.0, 8.0),
+    "crossers": Knob(0.0, 4.0),
+    "occupancy": Knob(0.3, 0.95),
+    "population": Knob(choices=(0, 1, 1, 2, 3, 3)),
+    "bends": Knob(choices=(0, 1, 1, 2)),
+}
+CLASS_BY_KNOB: tuple[RoadClass, ...] = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
+POPULATION_BY_KNOB = ("calm", "normal", "assertive", "mixed")
+
+
+def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """Any road class, 0 to 2 junctions on the ego's way, the first one reached 3 to 9 s after the start."""
+    rng = draws("map")
+    road = CLASS_BY_KNOB[int(knobs["road_class"])]
+    section = draw_section(road, rng)
+    junctions = int(knobs["junctions"])
+    style = draw_style(draws("style"))
+    first = RUN_UP + section.limit * (RUN_IN + knobs["arrival"]) + 20.0
+    if not junctions:
+        first += section.limit * 20.0 + 80.0
+    layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=int(knobs["bends"]))
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), RUN_UP + RUN_IN * section.limit)
+    if network is None or not (ways := ego_ways(network)):
+        return None
+    way = ways[int(knobs["lane"] * len(ways))]
+    path = ego_path(way, style)
+    event = float(way.begin[1]) if junctions else float(free_arc(path, RUN_UP, RUN_IN + knobs["arrival"]))
+    start = ego_start(path, event, knobs["arrival"])
+    if start is None:
+        return None
+    arc, speed = start
+    speed *= float(draws("style-speed").uniform(0.75, 1.0))
+    ego = way.curve[int(np.searchsorted(way.arc, arc)), :2]
+    middle = way.curve[int(np.searchsorted(way.arc, min(arc + 50.0, way.length))), :2]
+    actors = traffic(
+        network,
+        draws("traffic"),
+        knobs["density"],
+        middle,
+        110.0,
+        int(knobs["most"]),
+        [(way.lanes[0], arc - 8.0 - 0.8 * speed, arc + 12.0 + 1.0 * speed)],
+    )
+    actors += strollers(network, draws("strollers"), int(knobs["strollers"]), middle, 80.0)
+    actors += crossers(network, draws("crossers"), int(knobs["crossers"]), middle)
+    keep_clear = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
+    bays = parked(network, draws("parked"), knobs["occupancy"], keep_clear)
+    actors += [item for item in bays if np.hypot(*(item.pose[:2] - ego)) < 90.0][:40]
+    return Setting(network, way, arc, speed, style, actors, [], POPULATION_BY_KNOB[int(knobs["population"])])
+
+
+def crossers(network: Network, rng: np.random.Generator, count: int, near: np.ndarray) -> list[Actor]:
+    """People who cross somewhere near by, in their own time and looking at gaps."""
+    close = [n for n, item in enumerate(network.crossings) if np.hypot(*(item.line.mean(axis=0) - near)) < 90.0]
+    found = []
+    for _ in range(count if close else 0):
+        number = close[int(rng.integers(len(close)))]
+        start, shift, right = rng.uniform(0.6, 9.0), rng.uniform(-1.0, 1.0), bool(rng.random() < 0.5)
+        points, _ = crossing_line(network, number, rng, float(start), float(shift), right)
+        size = draw_size(AgentKind.PEDESTRIAN, rng)
+        found.append(walking(points, WALKING_SPEED if start > 3.0 else 0.0, size, role="crosser"))
+    return found
+
+
+F26 = Family("F26", "urban background", KNOBS, stage)

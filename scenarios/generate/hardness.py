@@ -1,0 +1,127 @@
+"""How hard a scene is: one number per event, from what an ego that ignores the event would meet."""
+
+from typing import Any
+
+import numpy as np
+
+from drive.scene import DT, AgentKind, Cue, Scenario
+from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
+from scenarios.generate.actors import Actor
+from scenarios.generate.families import Setting
+from scenarios.generate.geometry import Float
+from scenarios.generate.reference import SPACING, ego_path, free_times
+
+REACTION = 0.3
+MARGIN = 0.5
+
+
+def measure(scenario: Scenario, actors: list[Actor], setting: Setting) -> tuple[float, list[dict[str, Any]]]:
+    """Hardness of the scene and its events (one per critical actor that meets the ego's way).
+
+    The nominal ego drives on from its state at the start as the road suggests and ignores the actor.
+    ``h = min(a_req, 3 a_go) / 6``, 0 where the nominal ego and the actor miss each other by 1.5 s; the scene takes the
+    hardest event, plus 0.1 for each further one above 0.25, at most 1.
+    """
+    path = ego_path(setting.way, setting.style)
+    events = []
+    for row, actor in enumerate(actors):
+        if actor.critical and len(actor.points):
+            follow = actor.kind != AgentKind.PEDESTRIAN
+            event = _lead_event(scenario, row) if follow else _crossing_event(scenario, row, path)
+            if event is not None:
+                events.append({"agent": scenario.tracks.ids[row], "role": actor.role} | event)
+    if not events:
+        return 0.0, []
+    hard = sorted((float(event["h"]) for event in events), reverse=True)
+    return min(1.0, hard[0] + 0.1 * sum(value > 0.25 for value in hard[1:])), events
+
+
+def _nominal(scenario: Scenario, path: Float) -> tuple[Float, Float]:
+    """Rear-axle arc [m] and speed [m/s] of the nominal ego at every step from the start on."""
+    first = scenario.reference[scenario.start]
+    row = int(np.hypot(path[:, 0] - first[Ego.X], path[:, 1] - first[Ego.Y]).argmin())
+    times, stations = free_times(path), SPACING * np.arange(len(path))
+    clock = times[row] + DT * np.arange(scenario.horizon + 1)
+    return np.interp(clock, times, stations), np.interp(clock, times, path[:, 4])
+
+
+def _crossing_event(scenario: Scenario, row: int, path: Float) -> dict[str, Any] | None:
+    start = scenario.start
+    place = scenario.tracks.position[row, start:]
+    size = scenario.tracks.size[row]
+    gaps = np.hypot(path[:, None, 0] - place[None, :, 0], path[:, None, 1] - place[None, :, 1])
+    nearest = gaps.argmin(axis=0)
+    lateral = gaps.min(axis=0)
+    inside = np.flatnonzero(lateral < PACIFICA.width / 2 + size[1] / 2)
+    if not len(inside):
+        return None
+    t_in, t_out, t_center = inside[0] * DT, inside[-1] * DT, int(lateral.argmin()) * DT
+    arc = SPACING * float(nearest[int(lateral.argmin())])
+    c0, c1 = arc - size[0] / 2, arc + size[0] / 2
+    ego, speed = _nominal(scenario, path)
+    front, rear = ego + PACIFICA.front, ego - PACIFICA.rear
+    clock = DT * np.arange(len(ego))
+    ego_in, ego_out, ego_at = (float(np.interp(c, s, clock)) for c, s in ((c0, front), (c1, rear), (arc, front)))
+    pet = max(t_in - ego_out, ego_in - t_out)
+    moving = np.flatnonzero(np.hypot(*scenario.tracks.velocity[row].T) > 0.15)
+    shown = np.flatnonzero(scenario.tracks.cues[row] & Cue.INTENT)
+    begin = int(moving[0]) if len(moving) else start
+    visible = max(min(begin, int(shown[0]) if len(shown) else begin), start) - start
+    v, room = float(speed[visible]), c0 - float(front[visible]) - float(speed[visible]) * REACTION - MARGIN
+    a_req = v * v / (2.0 * room) if room > 0.1 else np.inf
+    left = t_in - MARGIN - visible * DT
+    a_go = 2.0 * (c1 - float(rear[visible]) - v * left) / left**2 if left > 0.1 else np.inf
+    a_go = np.inf if a_go > 2.0 else max(a_go, 0.0)
+    h = 0.0 if pet >= 1.5 else float(np.clip(min(a_req, 3.0 * a_go) / 6.0, 0.0, 1.0))
+    offset = None
+    if begin > start:  # against the ego's speed at the moment the walker set off: what the trigger aimed at
+        state = scenario.reference[begin - 1]
+        bumper = center_from_rear_axle(state[None], PACIFICA)[0, :2]
+        point = place[int(lateral.argmin())]
+        distance = float(np.hypot(*(point - bumper))) - PACIFICA.length / 2
+        offset = round(t_center - (begin - 1 - start) * DT - distance / max(float(state[Ego.VX]), 0.5), 3)
+    return {
+        "kind": "crossing",
+        "h": round(h, 4),
+        "pet": round(float(pet), 3),
+        "dta": round(t_center - ego_at, 3),
+        "a_req": round(float(min(a_req, 99.0)), 3),
+        "offset": offset,
+        "begin": round((begin - start) * DT, 1),
+        "cue": round((begin - int(shown[0])) * DT, 1) if len(shown) else 0.0,
+        "conflict": [round(float(c0), 2), round(float(c1), 2)],
+    }
+
+
+def _lead_event(scenario: Scenario, row: int) -> dict[str, Any] | None:
+    """The hardest braking that the actor demands of an ego which keeps its speed until it reacts."""
+    start = scenario.start
+    speed = np.hypot(*scenario.tracks.velocity[row, start:].T)
+    change = np.gradient(speed, DT)
+    hard = np.flatnonzero(change < -1.0)
+    if not len(hard):
+        return None
+    begin = max(int(hard[0]) - 1, 0)
+    state = scenario.reference[start + begin]
+    bumper = center_from_rear_axle(state[None], PACIFICA)[0, :2]
+    gap = float(np.hypot(*(scenario.tracks.position[row, start + begin] - bumper)))
+    gap -= PACIFICA.length / 2 + scenario.tracks.size[row, 0] / 2
+    driven = np.concatenate(((0.0,), np.cumsum(speed[begin:-1] * DT)))
+    clock = DT * np.arange(len(driven))
+    v = float(state[Ego.VX])
+    for a in np.arange(0.0, 9.01, 0.1):
+        braking = np.maximum(clock - REACTION, 0.0)
+        stop = v / a if a > 0 else np.inf
+        braking_time = np.minimum(braking, stop)
+        ego = v * np.minimum(clock, REACTION) + v * braking_time - 0.5 * a * braking_time**2
+        if (gap + driven - ego >= MARGIN).all():
+            break
+    return {
+        "kind": "lead",
+        "h": round(float(np.clip(a / 6.0, 0.0, 1.0)), 4),
+        "a_req": round(float(a), 2),
+        "gap": round(gap, 2),
+        "time_gap": round(gap / max(v, 0.1), 3),
+        "deceleration": round(float(-change.min()), 2),
+        "begin": round(begin * DT, 1),
+    }

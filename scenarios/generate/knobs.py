@@ -1,0 +1,66 @@
+"""Draws that a recipe decides: Sobol points for the knobs of a family, Philox streams for everything else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from scipy.stats import qmc
+
+GENERATOR_VERSION = "1"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Identity of a generated scene: the same recipe gives the same bytes.
+
+    Attributes:
+        family: ``F01``, ``F18`` or ``F26``.
+        index: Number of the Sobol point; with the family it names the scene.
+        namespace: Suites draw from namespaces of their own, so that no test scene is a training scene.
+    """
+
+    family: str
+    index: int
+    namespace: str
+
+    @property
+    def id(self) -> str:
+        """Name of the scene, unique within its namespace."""
+        return f"{self.family}-{self.index:06d}"
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A range that a unit draw is mapped to; with ``choices`` the draw picks one of them."""
+
+    low: float = 0.0
+    high: float = 1.0
+    choices: tuple[float, ...] = ()
+
+    def value(self, unit: float) -> float:
+        """The value at ``unit`` in [0, 1)."""
+        if self.choices:
+            return self.choices[int(unit * len(self.choices))]
+        return self.low + unit * (self.high - self.low)
+
+
+def draw_knobs(recipe: Recipe, knobs: Mapping[str, Knob]) -> dict[str, float]:
+    """The recipe's knob values: its point of a scrambled Sobol sequence seeded by version, namespace and family."""
+    seed = _hash(GENERATOR_VERSION, recipe.namespace, recipe.family)[0]
+    sequence = qmc.Sobol(len(knobs), scramble=True, seed=np.random.default_rng(seed))
+    if recipe.index:
+        sequence.fast_forward(recipe.index)
+    unit = np.minimum(sequence.random(1)[0], np.nextafter(1.0, 0.0))
+    return {name: knob.value(float(u)) for (name, knob), u in zip(knobs.items(), unit, strict=True)}
+
+
+def stream(recipe: Recipe, purpose: str, attempt: int = 0) -> np.random.Generator:
+    """A generator of its own for one purpose of one scene: more draws elsewhere do not shift these."""
+    key = _hash(GENERATOR_VERSION, recipe.namespace, recipe.family, str(recipe.index), purpose, str(attempt))
+    return np.random.Generator(np.random.Philox(key=np.array(key, np.uint64)))
+
+
+def _hash(*parts: str) -> tuple[int, int]:
+    digest = blake2b("\x00".join(parts).encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")

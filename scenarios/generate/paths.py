@@ -1,0 +1,136 @@
+"""Ways through a network: the ego's corridor, other vehicles' lane chains, and walkers' lines, as sampled curves."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drive.geometry import wrap_angle
+from scenarios.generate.geometry import Float, lengths
+from scenarios.generate.junction import Movement
+from scenarios.generate.network import Network
+
+PATH_STEP = 0.5
+
+
+@dataclass(frozen=True)
+class Way:
+    """A chain of lanes as one curve.
+
+    Attributes:
+        lanes: Lanes of the map in driving order.
+        curve: ``[P, 4]`` x, y, heading, curvature.
+        arc: ``[P]`` arc length [m].
+        limit: ``[P]`` legal limit [m/s].
+        begin: ``[lanes]`` arc length [m] at which each lane begins.
+    """
+
+    lanes: tuple[int, ...]
+    curve: Float
+    arc: Float
+    limit: Float
+    begin: Float
+
+    @property
+    def length(self) -> float:
+        """Length [m] of the whole way."""
+        return float(self.arc[-1])
+
+
+def way_along(network: Network, lanes: list[int]) -> Way:
+    """Join consecutive lanes into one curve; the shared points appear once."""
+    pieces = [network.curves[lanes[0]]] + [network.curves[lane][1:] for lane in lanes[1:]]
+    limits = [np.full(len(piece), network.map.speed_limit[lane]) for piece, lane in zip(pieces, lanes, strict=True)]
+    curve = np.concatenate(pieces)
+    arc = lengths(curve)
+    first = np.cumsum([0] + [len(piece) for piece in pieces[:-1]])
+    begin = np.concatenate(((0.0,), arc[first[1:] - 1]))
+    return Way(tuple(lanes), curve, arc, np.concatenate(limits), begin)
+
+
+def ego_ways(network: Network) -> list[Way]:
+    """Every way along the corridor without a lane change, one per lane of the root road that has one."""
+    found = []
+    for index in range(network.roads[0].section.forward):
+        chain, at = [network.road_lanes[0, True, index]], index
+        for number, leave in enumerate(network.exits):
+            options = [
+                (item, connector)
+                for item, connector in enumerate(network.junctions[number].connectors)
+                if (connector.leg_in, connector.lane_in, connector.leg_out) == (0, at, leave)
+            ]
+            if not options:
+                break
+            item, connector = options[0]
+            at = connector.lane_out
+            chain += [network.connector_lanes[number, item], network.road_lanes[network.corridor[number + 1], True, at]]
+        else:
+            found.append(way_along(network, chain))
+    return found
+
+
+def random_way(network: Network, lane: int, rng: np.random.Generator, through: float = 0.55) -> Way:
+    """From ``lane`` through random successors to the end of the map; straight on with probability ``through``."""
+    movement = {
+        network.connector_lanes[number, item]: connector.movement
+        for number, junction in enumerate(network.junctions)
+        for item, connector in enumerate(junction.connectors)
+    }
+    chain = [lane]
+    while len(following := network.map.lane_successors(chain[-1])):
+        straight = np.array([movement.get(int(item)) in (Movement.THROUGH, None) for item in following])
+        weight = np.where(straight, through, 1.0 - through)
+        chain.append(int(rng.choice(following, p=weight / weight.sum())))
+    return way_along(network, chain)
+
+
+def at_arc(way: Way, arc: float) -> Float:
+    """Pose and curvature ``[4]`` of a way at an arc length, by cubic Hermite between its points."""
+    return resample(way.curve, way.arc, np.array((arc,)))[0]
+
+
+def resample(curve: Float, arc: Float, stations: Float) -> Float:
+    """The curve ``[S, 4]`` at ``stations``; positions follow the headings, headings (continuous) the curvatures."""
+    row = np.clip(np.searchsorted(arc, stations, side="right") - 1, 0, len(arc) - 2)
+    step = arc[row + 1] - arc[row]
+    u = np.clip((stations - arc[row]) / step, 0.0, 1.0)
+    heading = np.unwrap(curve[:, 2])
+    h00, h01 = (1 + 2 * u) * (1 - u) ** 2, u * u * (3 - 2 * u)
+    h10, h11 = u * (1 - u) ** 2 * step, u * u * (u - 1) * step
+    out = np.empty((len(stations), 4))
+    for column, slope in ((0, np.cos(heading)), (1, np.sin(heading)), (2, curve[:, 3])):
+        value = heading if column == 2 else curve[:, column]
+        out[:, column] = h00 * value[row] + h01 * value[row + 1] + h10 * slope[row] + h11 * slope[row + 1]
+    out[:, 3] = curve[row, 3] + u * (curve[row + 1, 3] - curve[row, 3])
+    return out
+
+
+def rounded(corners: Float, radius: float = 0.6) -> Float:
+    """A walker's line ``[P, 2]`` through ``corners [C, 2]`` with its corners cut by small arcs."""
+    points = [corners[:1]]
+    for before, corner, after in zip(corners[:-2], corners[1:-1], corners[2:], strict=True):
+        back, ahead = before - corner, after - corner
+        cut = min(radius, 0.45 * float(np.hypot(*back)), 0.45 * float(np.hypot(*ahead)))
+        first, last = corner + cut * back / np.hypot(*back), corner + cut * ahead / np.hypot(*ahead)
+        u = np.linspace(0.0, 1.0, 6)[:, None]
+        points.append((1 - u) ** 2 * first + 2 * u * (1 - u) * corner + u * u * last)
+    points.append(corners[-1:])
+    return densify(np.concatenate(points))
+
+
+def densify(points: Float, step: float = PATH_STEP) -> Float:
+    """Insert points so that no two are further apart than ``step`` [m]; repeated points go."""
+    keep = np.concatenate(((True,), np.hypot(*np.diff(points, axis=0).T) > 1e-6))
+    points = points[keep]
+    arc = np.concatenate(((0.0,), np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
+    extra = [
+        np.linspace(a, b, max(2, int(np.ceil((b - a) / step)) + 1))[1:] for a, b in zip(arc[:-1], arc[1:], strict=True)
+    ]
+    stations = np.concatenate([np.zeros(1), *extra])
+    return np.column_stack([np.interp(stations, arc, points[:, i]) for i in range(2)])
+
+
+def heading_of(points: Float, row: int = 0) -> float:
+    """Direction [rad] of a polyline at one of its points."""
+    row = min(row, len(points) - 2)
+    step = points[row + 1] - points[row]
+    return float(wrap_angle(np.arctan2(step[1], step[0])))

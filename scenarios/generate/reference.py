@@ -1,0 +1,166 @@
+"""The reference drive: a privileged search over longitudinal candidates, rolled with the true traffic.
+
+A simple stand-in for the certified expert: it keeps its lane, obeys signals and limits, yields on crossings, and never
+touches anybody. It knows the scripts and how the others will react, because it rolls them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drive.geometry import wrap_angle
+from drive.kernels.traffic_world import TrafficState, TrafficWorld
+from drive.scene import DT, Lights
+from drive.vehicle import PACIFICA, Ego
+from scenarios.generate.geometry import Float
+from scenarios.generate.network import Network
+from scenarios.generate.paths import Way, resample
+from scenarios.generate.search import SPACING, Others, Task, pose_at, search
+
+HORIZON = 60
+EVERY = 10
+GOOD = 12.0
+VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
+WAIT_BEFORE = 1.0
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the reference drives: share of the limit, headway [s], gap at rest [m], accelerations [m/s2], cost weights."""
+
+    factor: float = 0.97
+    headway: float = 1.6
+    gap: float = 2.0
+    acceleration: float = 1.4
+    deceleration: float = 1.8
+    lateral: float = 2.0
+    progress: float = 1.0
+    comfort: float = 1.0
+
+    def row(self) -> Float:
+        """Columns that the compiled search reads."""
+        return np.array((self.headway, self.gap, self.acceleration, self.deceleration, self.progress, self.comfort))
+
+
+def draw_style(rng: np.random.Generator, **fixed: float) -> Style:
+    """A driving style; ``fixed`` overrides single numbers."""
+    z = float(np.clip(rng.normal(-0.2, 0.7), -1.5, 1.5))
+    drawn = {
+        "factor": float(np.clip(rng.normal(0.97 + 0.01 * z, 0.05), 0.85, 1.05)),
+        "headway": float(np.clip(rng.lognormal(np.log(1.7) - 0.1 * z, 0.2), 1.2, 2.6)),
+        "gap": float(np.clip(rng.lognormal(np.log(2.0), 0.25), 1.3, 3.5)),
+        "acceleration": float(np.clip(1.3 + 0.2 * z + rng.normal(0.0, 0.1), 0.9, 1.7)),
+        "deceleration": float(np.clip(1.7 + 0.2 * z + rng.normal(0.0, 0.1), 1.3, 2.2)),
+        "lateral": float(np.clip(1.9 + 0.25 * z, 1.4, 2.4)),
+        "progress": float(rng.uniform(0.7, 1.5)),
+        "comfort": float(rng.uniform(0.7, 1.4)),
+    }
+    return Style(**(drawn | fixed))
+
+
+def ego_path(way: Way, style: Style) -> Float:
+    """The way as the search drives it: rows ``[P, 5]`` every 0.5 m of x, y, heading, curvature, speed [m/s].
+
+    The speed respects the limit, lateral acceleration, yaw rate and yaw acceleration, and can be reached by braking at
+    1.5 m/s2.
+    """
+    stations = np.arange(0.0, way.length, SPACING)
+    curve = resample(way.curve, way.arc, stations)
+    bend = np.maximum(np.abs(curve[:, 3]), 1e-6)
+    change = np.maximum(np.abs(np.gradient(curve[:, 3], SPACING)), 1e-6)
+    speed = np.interp(stations, way.arc, way.limit) * style.factor
+    speed = np.minimum.reduce((speed, np.sqrt(style.lateral / bend), 0.6 / bend, np.sqrt(0.9 / change)))
+    slope = 2.0 * 1.5 * stations
+    square = np.minimum.accumulate((np.maximum(speed, 1.5) ** 2 + slope)[::-1])[::-1] - slope
+    return np.ascontiguousarray(np.column_stack((curve, np.sqrt(square))))
+
+
+def free_times(path: Float) -> Float:
+    """Time [s] at which an undisturbed ego passes each row of its path, from row 0."""
+    speed = path[:, 4]
+    return np.concatenate(((0.0,), np.cumsum(SPACING * 2.0 / (speed[1:] + speed[:-1]))))
+
+
+def meeting_arc(way: Way, line: Float) -> float | None:
+    """Arc length [m] at which a way crosses a segment ``[2, 2]``, or None."""
+    step = line[1] - line[0]
+    side = step[0] * (way.curve[:, 1] - line[0, 1]) - step[1] * (way.curve[:, 0] - line[0, 0])
+    for row in np.flatnonzero(side[:-1] * side[1:] <= 0.0):
+        t = side[row] / (side[row] - side[row + 1]) if side[row] != side[row + 1] else 0.0
+        point = way.curve[row, :2] + t * (way.curve[row + 1, :2] - way.curve[row, :2])
+        if 0.0 <= np.dot(point - line[0], step) / np.dot(step, step) <= 1.0:
+            return float(way.arc[row] + t * (way.arc[row + 1] - way.arc[row]))
+    return None
+
+
+def ego_task(network: Network, way: Way, style: Style, lights: Lights) -> Task:
+    """Path, signals, crossings and waiting places of the reference on its way."""
+    light_of = {int(lane): row for row, lane in enumerate(lights.lane)}
+    lines = [(way.begin[n], float(light_of[lane])) for n, lane in enumerate(way.lanes) if lane in light_of]
+    crossings, rings, holds = [], [], []
+    for item in network.crossings:
+        arc = meeting_arc(way, item.line)
+        if arc is None:
+            continue
+        walk = item.line[1] - item.line[0]
+        along = walk / np.hypot(*walk)
+        depth = float(np.ptp((item.ring - item.line[0]) @ np.array((-along[1], along[0]))))
+        crossings.append((arc - depth / 2, arc + depth / 2))
+        rings.append((*item.line.mean(axis=0), *along, float(np.hypot(*walk)) / 2))
+        holds.append(arc - depth / 2 - WAIT_BEFORE)
+    numbers = {lane: key for key, lane in network.connector_lanes.items()}
+    for begin, lane in zip(way.begin, way.lanes, strict=True):
+        if lane not in numbers:
+            continue
+        holds.append(begin - WAIT_BEFORE)
+        junction, own = numbers[lane]
+        meets = [
+            conflict.on_first[0] if conflict.first == own else conflict.on_second[0]
+            for conflict in network.junctions[junction].conflicts
+            if own in (conflict.first, conflict.second) and conflict.kind != "diverge"
+        ]
+        if meets and min(meets) > 4.0:
+            holds.append(begin + min(meets) - WAIT_BEFORE)
+    return Task(
+        path=ego_path(way, style),
+        lines=np.array(sorted(lines), np.float64).reshape(-1, 2),
+        crossings=np.array(crossings, np.float64).reshape(-1, 2),
+        rings=np.array(rings, np.float64).reshape(-1, 5),
+        holds=np.array(sorted(holds), np.float64),
+        style=style.row(),
+        vehicle=VEHICLE,
+    )
+
+
+def drive(
+    world: TrafficWorld,
+    state: TrafficState,
+    scratch: TrafficState,
+    others: Others,
+    task: Task,
+    motion: Float,
+    good: float,
+) -> tuple[float, int]:
+    """Fill ``motion [K+1, 3]`` (arc, speed, acceleration) from its row 0 on, moving ``state`` and ``others`` along.
+
+    Returns the cost and the number of candidates rolled.
+    """
+    cost, rolled = search(world, state, scratch, others, task, motion, HORIZON, EVERY, good)
+    return float(cost), int(rolled)
+
+
+def ego_states(task: Task, motion: Float) -> Float:
+    """Ego states ``[K+1, 11]`` (:class:`drive.vehicle.Ego`) of a drive along the path: exact bicycle kinematics."""
+    arc, speed = motion[:, 0], motion[:, 1]
+    states = np.zeros((len(motion), len(Ego)))
+    poses = np.array([pose_at(task.path, value) for value in arc])
+    bend = poses[:, 3]
+    states[:, Ego.X], states[:, Ego.Y], states[:, Ego.HEADING] = poses[:, 0], poses[:, 1], wrap_angle(poses[:, 2])
+    states[:, Ego.VX] = speed
+    states[:, Ego.AX] = np.gradient(speed, DT)
+    states[:, Ego.AY] = speed**2 * bend
+    states[:, Ego.STEERING] = np.arctan(PACIFICA.wheelbase * bend)
+    states[:, Ego.STEERING_RATE] = np.gradient(states[:, Ego.STEERING], DT)
+    states[:, Ego.YAW_RATE] = speed * bend
+    states[:, Ego.YAW_ACCELERATION] = np.gradient(states[:, Ego.YAW_RATE], DT)
+    return states
