@@ -131,10 +131,11 @@ def find_contacts(
     agent counts from sample ``free_from`` on (0 for the others). Arguments as in :mod:`drive.scoring.motion`.
     """
     agents, samples = valid.shape
-    first = np.full(agents, -1, np.int32)
+    first = np.empty(agents, np.int32)
     kind = np.zeros(agents, np.int8)
     free_from = np.zeros(agents, np.int32)
     for a in range(agents):
+        first[a] = -1
         seen = False
         inherited = False
         for s in range(samples):
@@ -200,6 +201,9 @@ def times_to_collision(
         if first[a] >= 0 and at_fault[a]:
             time[first[a]] = 0.0
             partner[first[a]] = a
+    reach = np.empty(agents)  # farther apart than this, two centres cannot belong to touching boxes
+    for a in range(agents):
+        reach[a] = 0.5 * (math.hypot(length, width) + math.hypot(size[a, 0], size[a, 1]))
     for s in range(samples):
         if time[s] == 0.0 or abs(speed[s]) <= TTC_MIN_SPEED:
             continue
@@ -210,14 +214,15 @@ def times_to_collision(
                 continue
             x, y, h = position[a, s, 0], position[a, s, 1], agent_heading[a, s]
             dx, dy = x - center[s, 0], y - center[s, 1]
-            reach = 0.5 * (math.hypot(length, width) + math.hypot(size[a, 0], size[a, 1]))
-            reach += (abs(speed[s]) + abs(agent_speed[a, s])) * STEP * TTC_STEPS
-            if dx * dx + dy * dy > reach * reach:
+            far = reach[a] + (abs(speed[s]) + abs(agent_speed[a, s])) * STEP * TTC_STEPS
+            if dx * dx + dy * dy > far * far:
+                continue
+            ux, uy = agent_speed[a, s] * math.cos(h), agent_speed[a, s] * math.sin(h)
+            if _closest(dx, dy, ux - vx, uy - vy, STEP * TTC_STEPS) > reach[a] + 1e-6:
                 continue
             bearing = _bearing(rear[s], heading[s], x, y)
             if not (bearing > AHEAD or (exposed[s] and bearing >= BEHIND)):
                 continue
-            ux, uy = agent_speed[a, s] * math.cos(h), agent_speed[a, s] * math.sin(h)
             for step in range(1, best):
                 t = step * STEP
                 if boxes_overlap(
@@ -240,6 +245,14 @@ def times_to_collision(
 
 
 @kernel
+def _closest(dx: float, dy: float, wx: float, wy: float, horizon: float) -> float:
+    """Least distance from 0 to a point at (dx, dy) that moves at (wx, wy), within ``horizon`` seconds."""
+    square = wx * wx + wy * wy
+    t = 0.0 if square == 0.0 else min(horizon, max(0.0, -(dx * wx + dy * wy) / square))
+    return math.hypot(dx + wx * t, dy + wy * t)
+
+
+@kernel
 def follow_path(path: Float, arc: Float, xy: Float, corridor: float) -> Float:
     """Arc length [m] of each point ``xy [S, 2]`` on ``path [P, 2]`` (P >= 2), -1 where it is out of the ``corridor``
     [m].
@@ -254,8 +267,11 @@ def follow_path(path: Float, arc: Float, xy: Float, corridor: float) -> Float:
         if s > 0:
             driven += math.hypot(xy[s, 0] - xy[s - 1, 0], xy[s, 1] - xy[s - 1, 1])
         reach = 2.0 * driven + 1.0
-        low = min(rows - 2, max(0, int(np.searchsorted(arc, last - reach)) - 1))
-        high = min(rows, max(low + 2, int(np.searchsorted(arc, last + reach)) + 1))
+        low, high = 0, rows
+        while low < rows - 2 and arc[low + 1] < last - reach:
+            low += 1
+        while high > low + 2 and arc[high - 2] > last + reach:
+            high -= 1
         where, offset, _ = project(path, arc, low, high, xy[s, 0], xy[s, 1])
         if abs(offset) <= corridor:
             at[s] = where

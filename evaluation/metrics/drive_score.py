@@ -27,7 +27,7 @@ from drive.scoring.red_light import first_red_crossing
 from drive.scoring.scene_geometry import SceneGeometry, compile_geometry
 from drive.scoring.speed import limits_along, speed_compliance, speed_excess
 from drive.scoring.time_to_collision import TTC_BOUND, time_to_collision
-from evaluation.metrics.base import Metric
+from evaluation.metrics.base import METRIC_VERSIONS, Metric
 
 MIN_PROGRESS = 0.2
 WEIGHTS = {"progress": 5.0, "ttc_ok": 5.0, "speed_ok": 4.0, "comfort": 2.0}
@@ -71,7 +71,8 @@ def score_rollout(scenario: Scenario, rollout: Rollout, geometry: SceneGeometry 
     }
     score = recompute_score({name: metric.value if metric.valid else None for name, metric in metrics.items()})
     assert score is not None  # all its columns are there
-    return {"score": Metric(score), **metrics}
+    metrics["score"] = Metric(score)
+    return {name: metrics[name] for name in METRIC_VERSIONS}
 
 
 def recompute_score(row: Mapping[str, Any]) -> float | None:
