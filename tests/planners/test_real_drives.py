@@ -1,0 +1,35 @@
+"""The baselines on recorded drives: sane everywhere, and never off the road where the map is followed."""
+
+from pathlib import Path
+
+import pytest
+
+from drive.scene import Scenario
+from evaluation.metrics.drive_score import score_rollout
+from scenarios.nuscenes import prepare
+from scenarios.store import Store
+from tests.planners.test_baselines import drive
+
+
+@pytest.fixture(scope="module")
+def recorded(real_data: Path) -> list[Scenario]:
+    store = Store()
+    return [store.get(entry.key) for entry in prepare(real_data / "nuscenes-mini", store)]
+
+
+@pytest.mark.parametrize("planner", ["log_replay", "lane_follower", "idm"])
+def test_route_followers_and_the_log_stay_on_the_road(recorded, planner):
+    for scenario in recorded:
+        metrics = score_rollout(scenario, drive(scenario, planner)[0])
+        assert metrics["off_road"].value == 0, f"{scenario.id}: {metrics['off_road'].detail}"
+        assert metrics["wrong_way"].value == 0, f"{scenario.id}: {metrics['wrong_way'].detail}"
+        assert metrics["comfort"].value == 1, f"{scenario.id}: {metrics['comfort'].detail}"
+        if planner == "log_replay":
+            assert metrics["collision_at_fault"].value == 0, f"{scenario.id}: {metrics['collision_at_fault'].detail}"
+
+
+def test_idm_drives_into_nobody_it_follows(recorded):
+    """Lights are not recorded, so crossing traffic may hit an ego that runs a red light; from behind it hits nobody."""
+    for scenario in recorded:
+        contact = score_rollout(scenario, drive(scenario, "idm")[0])["collision_at_fault"]
+        assert contact.value == 0, f"{scenario.id}: {contact.detail}"
