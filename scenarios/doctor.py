@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from drive.errors import DataError
 from scenarios.nuscenes.tables import Location, locate, versions_in
 
@@ -93,26 +91,27 @@ def _tables(data: Any) -> Iterator[Line]:
     yield Line("ok", ", ".join(counts))
     if not data.sample_annotation:
         yield Line("note", "there are no annotations (a test split?): scenes would have no other agents")
-    single = sum(record["prev"] == "" and record["next"] == "" for record in data.sample_annotation)
-    unknown = sum(not np.isfinite(data.box_velocity(record["token"])[:2]).all() for record in data.sample_annotation)
-    if single:
-        yield Line("note", f"{single} tracks have a single annotation: they stand, at that moment only")
-    if unknown:
-        yield Line("note", f"{unknown} annotations have no velocity in the devkit (NaN): recomputed on load")
 
 
 def _scenes(data: Any) -> Iterator[Line]:
     from scenarios.nuscenes.load import check_scene
 
-    broken = 0
+    broken = single = unmeasured = 0
     for scene in data.scene:
         try:
-            check_scene(data, scene)
+            motion = check_scene(data, scene).motion
         except DataError as error:
             broken += 1
             yield Line("problem", str(error))
+        else:
+            single += motion.single
+            unmeasured += motion.unmeasured
     if not broken:
         yield Line("ok", f"all {len(data.scene)} scenes are long enough and finite")
+    if single:
+        yield Line("note", f"{single} tracks have a single annotation: they stand, at that moment only")
+    if unmeasured:
+        yield Line("note", f"{unmeasured} annotations have no velocity in the devkit (NaN): recomputed on load")
 
 
 def _maps(location: Location, data: Any) -> Iterator[Line]:

@@ -23,6 +23,7 @@ Float = NDArray[np.float64]
 # The map reaches this far [m] from the drive.
 REACH = 150.0
 _HALF_WIDTH = 1.75
+_LEAST_AREA = 0.1
 _LAYERS = (
     "drivable_area",
     "road_segment",
@@ -113,9 +114,18 @@ class MapExpansion:
         return [record["token"] for record in (*self.api.lane, *self.api.lane_connector)]
 
     @cached_property
-    def _lane_shapes(self) -> shapely.STRtree:
-        records = (*self.api.lane, *self.api.lane_connector)
-        return shapely.STRtree([self._polygon(record["polygon_token"]) for record in records])
+    def _lane_shapes(self) -> tuple[shapely.STRtree, set[str]]:
+        """A polygon per lane and connector, and the tokens whose own is unusable: their centreline was widened."""
+        shapes, widened = [], set()
+        for record in (*self.api.lane, *self.api.lane_connector):
+            shape = _largest(self._polygon(record["polygon_token"]))
+            if shape.area < _LEAST_AREA:
+                widened.add(record["token"])
+                centerline = self._centerline(record["token"])
+                if centerline is not None:
+                    shape = _largest(LineString(centerline[:, :2]).buffer(_HALF_WIDTH, cap_style="flat"))
+            shapes.append(shape)
+        return shapely.STRtree(shapes), widened
 
     @cached_property
     def _area_shapes(self) -> dict[str, shapely.STRtree]:
@@ -167,7 +177,8 @@ class MapExpansion:
         return Crop(moved, areas, stops, notes)
 
     def _lanes(self, region: BaseGeometry, notes: list[str]) -> tuple[list[Lane], list[Polygon]]:
-        near = sorted(self._lane_shapes.query(region, predicate="intersects").tolist())
+        tree, widened = self._lane_shapes
+        near = sorted(tree.query(region, predicate="intersects").tolist())
         count = len(self.api.lane)
         tokens, lines, shapes, connector = [], [], [], []
         for index in near:
@@ -176,13 +187,11 @@ class MapExpansion:
             if centerline is None:
                 notes.append(f"lane {token!r} has no centreline and was left out")
                 continue
-            shape = _largest(self._lane_shapes.geometries[index])
-            if shape.is_empty or shape.area < 0.1:
-                shape = _largest(LineString(centerline[:, :2]).buffer(_HALF_WIDTH, cap_style="flat"))
+            if token in widened:
                 notes.append(f"lane {token!r} has no usable polygon; its centreline was widened to {2 * _HALF_WIDTH} m")
             tokens.append(token)
             lines.append(centerline)
-            shapes.append(shape)
+            shapes.append(tree.geometries[index])
             connector.append(index >= count)
         inside, everywhere = set(tokens), set(self._tokens)
         successors = []

@@ -1,6 +1,7 @@
 """Ego and agents of one nuScenes scene on the 10 Hz grid: ego poses interpolated, 2 Hz annotations filled in."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,7 @@ def agents(data: Any, scene: Record, samples: list[Record], times: Times) -> Mot
     )
     unmeasured = 0
     for row, track in enumerate(tracks.values()):
+        _check_chain(track, name)
         motion.kind[row] = _kind(track[0], name)
         motion.size[row] = np.median(_sizes(track, name), axis=0)[[1, 0]]
         marks = np.array([when[record["sample_token"]] for record in track], np.int64)
@@ -200,6 +202,22 @@ def agents(data: Any, scene: Record, samples: list[Record], times: Times) -> Mot
         for axis in range(2):
             motion.velocity[row, valid, axis] = np.interp(times[valid] - marks[0], marks - marks[0], velocity[:, axis])
     return Motion(**{**vars(motion), "unmeasured": unmeasured})
+
+
+def _check_chain(track: list[Record], scene: str) -> None:
+    """The devkit takes velocities along prev and next: they have to lead through the instance in order of time."""
+    for before, after in pairwise(track):
+        for record, field, other in ((before, "next", after), (after, "prev", before)):
+            if record[field] != other["token"]:
+                raise DataError(
+                    f"{scene}: {field} of sample_annotation {record['token']!r} is {record[field]!r}, but the instance "
+                    f"goes on with {other['token']!r}; sample_annotation.json is damaged"
+                )
+    if track[0]["prev"] or track[-1]["next"]:
+        raise DataError(
+            f"{scene}: instance {track[0]['instance_token']!r} has annotations outside the scene; "
+            "sample_annotation.json is damaged"
+        )
 
 
 def _covered(marks: Times, times: Times) -> NDArray[np.bool_]:

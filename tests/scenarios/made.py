@@ -86,7 +86,7 @@ def made_scene(seed: int = 0, name: str = "made-0000", steps: int = 96, curvatur
     valid[0, :30] = False
     valid[1, 55:] = False
     valid[-1] = False
-    valid[-1, 40] = True  # a single annotation at 2 Hz and at 10 Hz
+    valid[-1, min(40, steps - 1)] = True  # a single annotation at 2 Hz and at 10 Hz
     mask = valid[..., None]
     tracks = Tracks(
         ids=tuple(f"agent-{index}" for index in range(count)),
