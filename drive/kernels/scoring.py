@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.kernels import kernel
-from drive.kernels.geometry import boxes_overlap, point_in_ring, project
+from drive.kernels.geometry import boxes_overlap, project
 from drive.kernels.ground import Ground, inside, outside_distance
 
 Float = NDArray[np.float64]
@@ -65,14 +65,20 @@ def cover_lanes(
     for c in range(count):
         lane = found[c]
         low, high = ring_ptr[lane], ring_ptr[lane + 1]
-        edges = ring_box[lane]
         for s in range(samples):
-            if not _boxes_meet(box[s], edges):
+            if not _boxes_meet(box[s], ring_box[lane]):
                 continue
-            for p in range(POINTS):
-                x, y = points[s, p, 0], points[s, p, 1]
-                if x >= edges[0] and y >= edges[1] and x <= edges[2] and y <= edges[3]:
-                    held[s, c, p] = point_in_ring(ring, low, high, x, y)
+            # as geometry.point_in_ring, for six points at once: most edges are out of the reach in y of all of them
+            j = high - 1
+            for i in range(low, high):
+                xi, yi, xj, yj = ring[i, 0], ring[i, 1], ring[j, 0], ring[j, 1]
+                j = i
+                if max(yi, yj) < box[s, 1] or min(yi, yj) > box[s, 3]:
+                    continue
+                for p in range(POINTS):
+                    x, y = points[s, p, 0], points[s, p, 1]
+                    if (yi > y) != (yj > y) and x < (xj - xi) * (y - yi) / (yj - yi) + xi:
+                        held[s, c, p] = not held[s, c, p]
             if held[s, c, CENTER]:
                 first, last = centerline_ptr[lane], centerline_ptr[lane + 1]
                 _, _, i = project(centerline, arc, first, last, points[s, CENTER, 0], points[s, CENTER, 1])
