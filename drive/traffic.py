@@ -4,6 +4,7 @@ The same code moves traffic when scenes are generated and when planners are eval
 the traffic the scene was made with.
 """
 
+import zlib
 from typing import Literal
 
 import numpy as np
@@ -44,6 +45,7 @@ from drive.kernels.traffic_world import (
     NEXT_ZONE,
     NOISE,
     OFFSET,
+    PATH_CURVATURE,
     PATH_HEADING,
     PATH_HIGH,
     PATH_LOW,
@@ -116,7 +118,7 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
     drivers[:, Driver.LANE_BIAS] = _kept_in_lane(scenario.map, drivers, tracks.size, path, path_ptr, modes)
     lines = [_lines(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
-    zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes)
+    zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes, drivers[:, Driver.SEED])
     line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines])))
     rows = (path_ptr, line_ptr, zone_ptr)
     who = np.column_stack((modes, first, last, *(bound for ptr in rows for bound in (ptr[:-1], ptr[1:]))))
@@ -174,6 +176,9 @@ def _drivers(scenario: Scenario) -> Float:
     drivers = np.array(scenario.drivers, np.float64).reshape(-1, DRIVER_COLUMNS)
     unknown = drivers[:, Driver.SPEED_FACTOR] <= 0.0
     drivers[unknown] = default_drivers(scenario.tracks.kind)[unknown]
+    # ties are decided by who agents are, not by their order
+    names = np.array([zlib.crc32(name.encode()) for name in scenario.tracks.ids], np.float64)
+    drivers[unknown, Driver.SEED] = names[unknown]
     return drivers
 
 
@@ -241,7 +246,7 @@ def _lane_widths(vector_map: VectorMap) -> Float:
 
 
 def _lines(scenario: Scenario, path: Float) -> Float:
-    """Places where the agent may have to stop, in order: ``[*, 2]`` arc length [m], row of the light or -1 for a sign."""
+    """Places where the agent may have to stop, in order: ``[*, 2]`` arc length [m], light row or -1 for a sign."""
     rows: list[tuple[float, float]] = []
     if len(path):
         rows += _signals(scenario, path)
@@ -319,15 +324,18 @@ def _crossing(path: Float, segment: Float) -> float | None:
     return None
 
 
-def _conflicts(scenario: Scenario, path: Float, path_ptr: Int, modes: Int) -> tuple[Float, Int, Int]:
+def _conflicts(scenario: Scenario, path: Float, path_ptr: Int, modes: Int, seed: Float) -> tuple[Float, Int, Int]:
     """Rows of conflicts per agent, each pair's conflict once from either side (columns in ``traffic_world``)."""
     agents = len(modes)
     margin = np.where(modes == WALKER, _WALKER_MARGIN, 0.5 * _MARGIN)
     half_width = 0.5 * scenario.tracks.size[:, 1] + margin
+    begin = np.array([path[row, :2] if row < len(path) else (0.0, 0.0) for row in path_ptr[:-1]]).reshape(-1, 2)
+    # the first of a pair is chosen by what does not depend on the agents' numbering
+    order = np.lexsort((begin[:, 1], begin[:, 0], seed)).astype(np.int64)
     capacity = 256
     while True:
         arcs, pairs = np.zeros((capacity, 4)), np.zeros((capacity, 2), np.int64)
-        count = find_conflicts(path, path_ptr, modes, half_width, arcs, pairs)
+        count = find_conflicts(path, path_ptr, modes, half_width, order, arcs, pairs)
         if count <= capacity:
             break
         capacity = count
@@ -369,16 +377,18 @@ def _right_of_way(scenario: Scenario, path: Float, ptr: Int, modes: Int, arcs: F
             marked[row] = any(sum(point_in_ring(ring, 0, len(ring), x, y) for ring in rings) % 2 for rings in crossings)
             right[row] = 1 if (modes[a] == WALKER) == bool(marked[row]) else -1
             continue
-        rank = [0, 0]
+        rank = [0.0, 0.0]
         headings = []
         for side, agent in enumerate((a, b)):
             begin, end = arcs[row, 2 * side], arcs[row, 2 * side + 1]
-            own = path[ptr[agent] : ptr[agent + 1], PATH_HEADING]
-            turn = own[min(int((end + 10.0) / SPACING), len(own) - 1)] - own[max(int((begin - 15.0) / SPACING), 0)]
-            rank[side] = 0 if abs(turn) < 0.5 else 2 if turn > 0.0 else 1
+            own = path[ptr[agent] : ptr[agent + 1]]
+            near = own[max(int((begin - 15.0) / SPACING), 0) : int((end + 10.0) / SPACING) + 1]
+            turn = abs(near[-1, PATH_HEADING] - near[0, PATH_HEADING]) if len(near) else 0.0
+            # the wide turn crosses the oncoming lane, the tight one does not: true on either side of the road
+            rank[side] = 0.0 if turn < 0.5 else 2.0 - min(float(np.abs(near[:, PATH_CURVATURE]).max()), 1.0)
             if any(begin - 25.0 < arc <= begin + 1.0 for arc in minor.get(int(agent), ())):
-                rank[side] += 10
-            headings.append(own[min(int(begin / SPACING), len(own) - 1)])
+                rank[side] += 10.0
+            headings.append(own[min(max(int(begin / SPACING), 0), len(own) - 1), PATH_HEADING])
         cross = np.sin(headings[1] - headings[0])  # > 0: the second drives towards the first one's left
         if rank[0] != rank[1]:
             right[row] = 1 if rank[0] < rank[1] else -1

@@ -123,9 +123,11 @@ def traffic_step(
     find_closed(who, driver, mind, motion, zone, zone_arc, owner)
     accelerate(who, driver, mind, motion, zone_arc, k)
     for i in range(agents):
-        if mind[i, LIFE] == PENDING and who[i, FIRST] <= k + 1 <= who[i, LAST]:
-            if is_clear(world.begin[0], who, driver, mind, now, world.position, world.heading, world.velocity, i, k):
-                mind[i, LIFE] = ENTERING
+        due = mind[i, LIFE] == PENDING and who[i, FIRST] <= k + 1 <= who[i, LAST]
+        if due and is_clear(
+            world.begin[0], who, driver, mind, now, world.position, world.heading, world.velocity, i, k
+        ):
+            mind[i, LIFE] = ENTERING
     move(who, driver, mind, motion, path, position, heading, velocity, valid, k)
     recall(
         world.begin[0],
@@ -347,7 +349,7 @@ def move(
     valid: Bool,
     k: int,
 ) -> None:
-    """Move everybody on along their paths and write sample ``k + 1``; who comes to the end, or to its last sample, is gone.
+    """Move everybody on along their paths and write sample ``k + 1``; at the path's end agents leave.
 
     Across, agents settle at their place in the lane, critically damped over the way driven. The slope of the offset is
     the tangent of the heading relative to the path, so the body moves where it points.

@@ -14,6 +14,7 @@ Int = NDArray[np.int64]
 MERGE_LENGTH = 8.0  # m: two that have merged follow each other from here on
 _OPEN = 8  # stretches of one pair that can be open at the same time
 _PARALLEL = 0.6  # rad
+_STRIDE = 2  # path points per comparison: conflicts are found to within a metre and widened by half of that
 
 
 @kernel
@@ -40,7 +41,7 @@ def chunk_boxes(path: Float, ptr: Int) -> tuple[Float, Int]:
 
 @kernel
 def _keep(path: Float, ptr: Int, a: int, b: int, stretch: Float, n: int, out: Float, pairs: Int, count: int) -> int:
-    """Turn a stretch (begin and end, the other's too, the other's place at begin and at end) into a conflict or drop it."""
+    """Turn a complete stretch into a conflict, or drop it; returns the number of conflicts."""
     begin, end, other_begin, other_end = stretch[n, 0], stretch[n, 1], stretch[n, 2], stretch[n, 3]
     at_begin = path[ptr[b] + int(stretch[n, 4]), PATH_HEADING] - path[ptr[a] + int(begin), PATH_HEADING]
     at_end = path[ptr[b] + int(stretch[n, 5]), PATH_HEADING] - path[ptr[a] + int(end), PATH_HEADING]
@@ -51,33 +52,31 @@ def _keep(path: Float, ptr: Int, a: int, b: int, stretch: Float, n: int, out: Fl
         end = min(end, begin + MERGE_LENGTH / SPACING)
         other_end = min(other_end, other_begin + MERGE_LENGTH / SPACING)
     if count < len(out):
-        out[count, 0], out[count, 1] = begin * SPACING, end * SPACING
-        out[count, 2], out[count, 3] = other_begin * SPACING, other_end * SPACING
+        out[count, 0], out[count, 1] = (begin - 1) * SPACING, (end + 1) * SPACING
+        out[count, 2], out[count, 3] = (other_begin - 1) * SPACING, (other_end + 1) * SPACING
         pairs[count, 0], pairs[count, 1] = a, b
     return count + 1
 
 
 @kernel
-def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, out: Float, pairs: Int) -> int:
+def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, order: Int, out: Float, pairs: Int) -> int:
     """Conflicts between all pairs of paths: ``out [capacity, 4]`` begin and end on the first agent's path and on the
     second's [m], ``pairs [capacity, 2]``. Returns how many there are; if that exceeds the capacity, call again.
 
     A place is in conflict where the two paths come closer than the sum of ``half_width [A]`` (margins included).
     Pedestrians have none among themselves; paths that run together from the beginning of one have none either.
+    ``order [A]`` decides who is the first of a pair.
     """
     boxes, chunk_ptr = chunk_boxes(path, ptr)
-    agents = len(ptr) - 1
-    stretch = np.empty(
-        (_OPEN, 8)
-    )  # begin, end, other begin, other end, other at begin, at end, last run's low and high
+    stretch = np.empty((_OPEN, 8))  # begin, end; the other's; the other's place at begin, at end; last run from, to
     near = np.empty(1024, np.int64)
     count = 0
-    for a in range(agents):
-        for b in range(a + 1, agents):
+    for n in range(len(order)):
+        for m in range(n + 1, len(order)):
+            a, b = order[n], order[m]
             if ptr[a + 1] == ptr[a] or ptr[b + 1] == ptr[b] or (mode[a] == WALKER and mode[b] == WALKER):
                 continue
             reach = half_width[a] + half_width[b]
-            square = reach * reach
             opened = 0
             for ca in range(chunk_ptr[a], chunk_ptr[a + 1]):
                 found = 0
@@ -93,39 +92,42 @@ def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, out: Flo
                         found += 1
                 if found == 0:
                     continue
-                low_a = ptr[a] + (ca - chunk_ptr[a]) * CHUNK
-                for row in range(low_a, min(low_a + CHUNK, ptr[a + 1])):
-                    x, y, at = path[row, PATH_X], path[row, PATH_Y], row - ptr[a]
+                begin = ptr[a] + (ca - chunk_ptr[a]) * CHUNK
+                for row in range(begin, min(begin + CHUNK, ptr[a + 1]), _STRIDE):
+                    x, y = path[row, PATH_X], path[row, PATH_Y]
                     low, high = -1, -1  # the run of the other path's points that are near this one
-                    for n in range(found + 1):
-                        first = last = 0
-                        if n < found:
-                            first = ptr[b] + (near[n] - chunk_ptr[b]) * CHUNK
-                            last = min(first + CHUNK, ptr[b + 1])
-                        for other in range(first, last + (n == found)):
-                            inside = False
-                            if n < found:
-                                dx, dy = path[other, PATH_X] - x, path[other, PATH_Y] - y
-                                inside = dx * dx + dy * dy <= square
-                            if inside and low >= 0 and other - ptr[b] <= high + 2:
-                                high = other - ptr[b]
+                    for c in range(found):
+                        cb = near[c]
+                        if (
+                            x < boxes[cb, 0] - reach
+                            or y < boxes[cb, 1] - reach
+                            or x > boxes[cb, 2] + reach
+                            or y > boxes[cb, 3] + reach
+                        ):
+                            continue
+                        first = ptr[b] + (cb - chunk_ptr[b]) * CHUNK
+                        for other in range(first, min(first + CHUNK, ptr[b + 1]), _STRIDE):
+                            dx, dy = path[other, PATH_X] - x, path[other, PATH_Y] - y
+                            if dx * dx + dy * dy > reach * reach:
                                 continue
-                            if (inside or n == found) and low >= 0:  # a run has ended
-                                opened = _add_run(stretch, opened, at, low, high)
-                            if inside:
-                                low = high = other - ptr[b]
-                    # stretches that this row did not extend are complete
+                            place = other - ptr[b]
+                            if low >= 0 and place > high + _STRIDE:  # a run has ended
+                                opened = _add_run(stretch, opened, row - ptr[a], low, high)
+                                low = -1
+                            low, high = place if low < 0 else low, place
+                    if low >= 0:
+                        opened = _add_run(stretch, opened, row - ptr[a], low, high)
                     kept = 0
-                    for n in range(opened):
-                        if stretch[n, 1] < at - 1:
-                            count = _keep(path, ptr, a, b, stretch, n, out, pairs, count)
+                    for s in range(opened):  # what this row did not extend is complete
+                        if stretch[s, 1] < row - ptr[a]:
+                            count = _keep(path, ptr, a, b, stretch, s, out, pairs, count)
                         else:
                             for column in range(8):
-                                stretch[kept, column] = stretch[n, column]
+                                stretch[kept, column] = stretch[s, column]
                             kept += 1
                     opened = kept
-            for n in range(opened):
-                count = _keep(path, ptr, a, b, stretch, n, out, pairs, count)
+            for s in range(opened):
+                count = _keep(path, ptr, a, b, stretch, s, out, pairs, count)
     return count
 
 

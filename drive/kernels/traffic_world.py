@@ -44,7 +44,7 @@ ZONE_OTHER, ZONE_ID, ZONE_RIGHT, ZONE_MARKED = range(4)
 # columns of ``mind`` [A, 8]: life; nothing perceived yet; first conflict and line not yet left behind; what was decided
 # at a line; conflicts asked for (rows from, to) and whether they are asked for now
 LIFE, FRESH, NEXT_ZONE, NEXT_LINE, DECIDED, CLAIM_FROM, CLAIM_TO, CLAIM_WANT = range(8)
-# columns of ``motion`` [A, 22]: arc length of the box centre on the path, offset to the left and its slope over the arc,
+# columns of ``motion`` [A, 22]: arc length of the box centre on the path, offset to the left and its slope along it,
 # speed, acceleration; time until which a standing agent holds, time spent standing at a conflict, begin and end of
 # distraction; wanted acceleration; arc lengths of a closed line, of a conflict to stop before, of the lead's rear, and
 # the lead's speed; scripted order (0 or 1), target speed, rate; four random processes
@@ -60,9 +60,9 @@ class TrafficWorld(NamedTuple):
     """What does not change: A agents, T scene steps, N path points, M conflict rows, L lights, E events.
 
     ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 18]``, ``path [N, 6]`` (a point every
-    SPACING), ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` have the columns above. ``position``, ``heading``,
-    ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 10]`` the events
-    with one more column, the speed limit [m/s] at the point of conflict.
+    SPACING), ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` have the columns above. ``position``,
+    ``heading``, ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 10]``
+    the events with one more column, the speed limit [m/s] at the point of conflict.
     """
 
     begin: Int
@@ -83,9 +83,9 @@ class TrafficWorld(NamedTuple):
 class TrafficState(NamedTuple):
     """What changes from sample to sample and is not in the samples themselves; Z conflicts between pairs.
 
-    ``mind [A, 8]`` and ``motion [A, 22]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the lead's
-    rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [9, A+1]`` scratch;
-    ``ego_before [1]`` the ego's speed one sample ago [m/s].
+    ``mind [A, 8]`` and ``motion [A, 22]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the
+    lead's rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [9, A+1]``
+    scratch; ``ego_before [1]`` the ego's speed one sample ago [m/s].
     """
 
     mind: Int
