@@ -50,18 +50,17 @@ def compile_stop_lines(vector_map: VectorMap, lights: Lights, route: Int, start:
         if not len(predecessors):
             approaches[(-1, connector)] = [connector]
     on_route = {int(lane) for lane in route}
+    dark = np.zeros(state.shape[1], np.bool_)
     pose, side, lane, red = [], [], [], []
     for key, connectors in approaches.items():
         deciding = [connector for connector in connectors if connector in on_route] or connectors
-        signalled = next((c for c in deciding if c in signal), next(c for c in connectors if c in signal))
-        point = lights.stop_point[signal[signalled]]
-        heading = vector_map.lane_centerline(signalled)[0, 2]
+        line = next((c for c in deciding if c in signal), next(c for c in connectors if c in signal))
+        point = lights.stop_point[signal[line]]
+        heading = vector_map.lane_centerline(line)[0, 2]
         pose.append((point[0], point[1], heading))
-        side.append(_reach(vector_map, key[0], signalled, point, heading))
-        lane.append(signalled)
-        red.append(
-            np.all([state[signal[c]] == LightState.RED if c in signal else state[0] < 0 for c in deciding], axis=0)
-        )
+        side.append(_reach(vector_map, key[0], line, point, heading))
+        lane.append(line)
+        red.append(np.all([state[signal[c]] == LightState.RED if c in signal else dark for c in deciding], axis=0))
     reach = np.array(side, np.float64).reshape(-1, 2)
     return StopLines(
         pose=np.array(pose, np.float64).reshape(-1, 3),

@@ -97,7 +97,7 @@ def recompute_score(row: Mapping[str, Any]) -> float | None:
 
 
 def _absent(value: Any) -> bool:
-    return value is None or value != value or type(value).__name__ == "NAType"
+    return value is None or math.isnan(value)
 
 
 def _collisions(
