@@ -63,6 +63,8 @@ def fit_arclines(centerline: Float) -> list[dict[str, Any]]:
 
     Every piece begins and ends on a point of the centreline and passes within 2 mm and 0.02 degrees of those between.
     """
+    apart = np.linalg.norm(np.diff(centerline[:, :2], axis=0), axis=1) > 1e-6
+    centerline = centerline[np.append(apart, True)]
     pieces, start = [], 0
     while start < len(centerline) - 1:
         for reach in _REACHES:
