@@ -247,7 +247,7 @@ def encode_rollout(rollout: Rollout, scenario: Scenario) -> bytes:
     """Bytes of a rollout file. Agents that moved as recorded are not stored: the scenario has them."""
     changed = np.zeros(len(rollout.valid), np.bool_)
     for array, recorded in zip(_agents(rollout), _recorded(scenario, len(rollout.ego)), strict=True):
-        changed |= (array != recorded).reshape(len(array), -1).any(axis=1)
+        changed |= (array != recorded).any(axis=tuple(range(1, array.ndim)))
     moved = np.flatnonzero(changed).astype(np.int32)
     position, heading, velocity, valid = (array[moved] for array in _agents(rollout))
     arrays = {

@@ -208,11 +208,13 @@ class DriveUnits:
         scenarios = [drive.scenario for drive in drives]
         simulator = Simulator(scenarios, self._settings.traffic, trackers, self._settings.replan_interval)
         _share(drives, began)
-        while not simulator.done and any(drive.error is None for drive in drives):
+        while True:
             began = time.process_time()
             observations = simulator.observe()
             moving = [drive for drive, seen in zip(drives, observations, strict=True) if seen is not None]
             _share(moving, began)
+            if all(drive.error is not None for drive in moving):
+                break  # every scene has ended, or its planner has failed: a scene of a failed planner never ends
             plans = [drive.plan(seen) for drive, seen in zip(drives, observations, strict=True)]
             began = time.process_time()
             simulator.step([plan for plan, _ in plans], [spacing for _, spacing in plans])

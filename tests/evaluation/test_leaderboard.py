@@ -3,13 +3,16 @@
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from drive.errors import RunError
-from evaluation.leaderboard import FORMATS, TABLE_WIDTH, build, render
+from evaluation.leaderboard import FORMATS, TABLE_WIDTH, build, gather, render
+from evaluation.results import RunFolder
+from tests.evaluation.runs import drive
 
 
 def row(planner: str, number: int, score: float | None, **values: Any) -> dict[str, Any]:
@@ -131,3 +134,37 @@ def test_a_unit_that_occurs_twice_and_an_empty_run_are_refused(rows: pd.DataFram
         build(pd.concat([rows, rows.iloc[:1]]))
     with pytest.raises(RunError, match="no results yet"):
         build(rows.iloc[:0])
+
+
+def test_runs_with_other_settings_are_refused_or_listed_side_by_side(tmp_path: Path) -> None:
+    reactive = drive(tmp_path / "reactive", "stop", count=2)
+    replayed = drive(tmp_path / "replayed", "stop", count=2, traffic="log")
+    with pytest.raises(RunError, match=r"traffic idm and log.*--allow-mixed"):
+        gather([reactive, replayed])
+    mixed = gather([reactive, replayed], allow_mixed=True)
+    board = build(mixed.rows, mixed.privileged, notes=mixed.notes)
+    assert sorted(entry.planner for entry in board.entries) == ["stop @ reactive", "stop @ replayed"]
+    assert "not comparable" in board.notes[0]
+
+
+def test_runs_with_other_metric_versions_or_environments_are_refused(tmp_path: Path) -> None:
+    one, two = (drive(tmp_path / name, planner, count=2) for name, planner in (("a", "stop"), ("b", "Straight")))
+    assert len(gather([one, two]).rows) == 4
+    for change, words in (
+        (
+            {"metric_versions": {**two.manifest.metric_versions, "score": "drive_score@2"}},
+            "drive_score@1 and drive_score@2",
+        ),
+        ({"fingerprint": {**two.manifest.fingerprint, "numpy": "2.0.0"}}, "numpy"),
+    ):
+        two.manifest = two.manifest.model_copy(update=change)
+        with pytest.raises(RunError, match=words):
+            gather([one, two])
+        two = RunFolder(two.path)
+
+
+def test_the_same_units_in_two_runs_are_not_counted_twice(tmp_path: Path) -> None:
+    one, two = drive(tmp_path / "a", "stop", count=2), drive(tmp_path / "b", "stop", count=2)
+    gathered = gather([one, two])
+    with pytest.raises(RunError, match="occurs twice"):
+        build(gathered.rows)
