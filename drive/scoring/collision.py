@@ -6,6 +6,9 @@ Classes and rules are NAVSIM's (v2 scorer, `_calculate_no_at_fault_collision`; c
 * The track's speed is that of the sample of the contact. NAVSIM takes it from the first sample the track was ever
   seen in.
 * The angle to the track compares cosines; NAVSIM's unclipped arccos gives NaN for a track exactly ahead.
+* Whether the front bumper touches the agent is asked for the moment at which the boxes first touch, found by
+  interpolating between two samples. At the sample itself, as NAVSIM and nuPlan ask, a pedestrian run over at 13 m/s is
+  as often as not wholly behind the bumper already: a side contact, not at fault.
 * The first contact with an agent decides. If it is not at fault the agent is ignored for the rest of the rollout, as
   NAVSIM does; at-fault contacts cannot get worse by repetition.
 * A contact has to *happen*: boxes that already overlap in the first sample in which the agent is present (the start, or
@@ -36,7 +39,7 @@ class ContactClass(IntEnum):
     ACTIVE_REAR = (
         kernels.ACTIVE_REAR
     )  # the other's centre is more than 150 deg off the ego's heading, seen from the rear axle
-    ACTIVE_FRONT = kernels.ACTIVE_FRONT  # the front bumper touches the other
+    ACTIVE_FRONT = kernels.ACTIVE_FRONT  # the front bumper touches the other when the boxes first touch
     ACTIVE_LATERAL = kernels.ACTIVE_LATERAL  # anything else
 
 

@@ -88,6 +88,13 @@ def test_a_contact_exactly_on_the_ego_axis_has_a_class() -> None:
         assert contact(agent, cruise(heading=heading, speed=2.0))[1] == ContactClass.ACTIVE_REAR
 
 
+@pytest.mark.parametrize("offset", np.arange(0.0, 1.3, 0.1))
+def test_a_walker_does_not_slip_through_the_front_bumper_between_samples(offset) -> None:
+    # at 13 m/s the bumper moves 1.3 m a sample: at the first overlap a walker may be wholly behind it
+    walker = (*WALKER, 20.0 + float(offset), -1.4, 1.0, np.pi / 2)
+    assert contact(walker, cruise(speed=13.0))[1:] == (ContactClass.ACTIVE_FRONT, True, 0.0)
+
+
 def test_a_side_contact_within_the_lane_is_not_at_fault() -> None:
     walker = (*WALKER, 15.0, 6.0, 2.3, -np.pi / 2)
     states = cruise(x=0.0, speed=8.0)
