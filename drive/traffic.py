@@ -22,7 +22,7 @@ from drive.errors import ScenarioError
 from drive.geometry import arc_length, wrap_angle
 from drive.kernels.geometry import point_in_ring
 from drive.kernels.traffic import TrafficState, TrafficWorld, traffic_rollout, traffic_step
-from drive.kernels.traffic_follow import place_on_path, random_normal
+from drive.kernels.traffic_follow import SWEEP, place_on_path, random_normal
 from drive.kernels.traffic_paths import find_conflicts
 from drive.kernels.traffic_world import (
     ACTIVE,
@@ -118,7 +118,7 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
     drivers[:, Driver.LANE_BIAS] = _kept_in_lane(scenario.map, drivers, tracks.size, path, path_ptr, modes)
     lines = [_lines(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
-    zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes, drivers[:, Driver.SEED])
+    zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes, drivers)
     line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines])))
     rows = (path_ptr, line_ptr, zone_ptr)
     who = np.column_stack((modes, first, last, *(bound for ptr in rows for bound in (ptr[:-1], ptr[1:]))))
@@ -216,6 +216,18 @@ def _compile_path(paths: Paths, agent: int, driver: Float) -> Float:
     square = np.minimum.accumulate((np.maximum(speed, 0.5) ** 2 + slope)[::-1])[::-1] - slope
     turn = np.concatenate(((0.0,), np.cumsum(np.abs(np.diff(direction)))))
     return np.column_stack((x, y, direction, curvature, np.sqrt(square), turn))
+
+
+def _sweep(path: Float, length: float) -> Float:
+    """How far a body of this length reaches beyond half its width, beside each point of its path ``[P]`` [m]."""
+    x, y, cos, sin = path[:, PATH_X], path[:, PATH_Y], np.cos(path[:, PATH_HEADING]), np.sin(path[:, PATH_HEADING])
+    beyond = np.zeros(len(path))
+    for shift in range(1, min(round(0.5 * length / SPACING), len(path) - 1) + 1):
+        ends = (slice(None, -shift), slice(shift, None), SPACING * shift)  # the front seen from where it is beside
+        for here, there, reach in (ends, (ends[1], ends[0], -ends[2])):
+            dx, dy = x[here] + reach * cos[here] - x[there], y[here] + reach * sin[here] - y[there]
+            beyond[there] = np.maximum(beyond[there], np.abs(dy * cos[there] - dx * sin[there]))
+    return np.minimum(beyond, SWEEP)
 
 
 def _kept_in_lane(vector_map: VectorMap, drivers: Float, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:
@@ -324,18 +336,21 @@ def _crossing(path: Float, segment: Float) -> float | None:
     return None
 
 
-def _conflicts(scenario: Scenario, path: Float, path_ptr: Int, modes: Int, seed: Float) -> tuple[Float, Int, Int]:
+def _conflicts(scenario: Scenario, path: Float, path_ptr: Int, modes: Int, drivers: Float) -> tuple[Float, Int, Int]:
     """Rows of conflicts per agent, each pair's conflict once from either side (columns in ``traffic_world``)."""
     agents = len(modes)
     margin = np.where(modes == WALKER, _WALKER_MARGIN, 0.5 * _MARGIN)
-    half_width = 0.5 * scenario.tracks.size[:, 1] + margin
+    half_width = 0.5 * scenario.tracks.size[:, 1] + margin + np.abs(drivers[:, Driver.LANE_BIAS])
     begin = np.array([path[row, :2] if row < len(path) else (0.0, 0.0) for row in path_ptr[:-1]]).reshape(-1, 2)
+    sweep = np.concatenate(
+        [_sweep(path[path_ptr[a] : path_ptr[a + 1]], scenario.tracks.size[a, 0]) for a in range(agents)] + [np.zeros(0)]
+    )
     # the first of a pair is chosen by what does not depend on the agents' numbering
-    order = np.lexsort((begin[:, 1], begin[:, 0], seed)).astype(np.int64)
+    order = np.lexsort((begin[:, 1], begin[:, 0], drivers[:, Driver.SEED])).astype(np.int64)
     capacity = 256
     while True:
         arcs, pairs = np.zeros((capacity, 4)), np.zeros((capacity, 2), np.int64)
-        count = find_conflicts(path, path_ptr, modes, half_width, order, arcs, pairs)
+        count = find_conflicts(path, path_ptr, modes, half_width, sweep, order, arcs, pairs)
         if count <= capacity:
             break
         capacity = count

@@ -156,7 +156,7 @@ def follow(
                 end,
                 offset,
                 now[HALF_WIDTH, i] + margin,
-                half,
+                half if attempt == 0 else 0.0,
                 now[X, j],
                 now[Y, j],
                 now[COS, j],

@@ -6,7 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.kernels import kernel
-from drive.kernels.traffic_world import FAR, PATH_CURVATURE, PATH_HEADING, PATH_X, PATH_Y, SPACING
+from drive.kernels.traffic_world import (
+    FAR,
+    PATH_CURVATURE,
+    PATH_HEADING,
+    PATH_X,
+    PATH_Y,
+    SPACING,
+)
 
 Float = NDArray[np.float64]
 
@@ -14,6 +21,7 @@ _SEED, _STEP, _STREAM = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192E
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _S16, _S27, _S30, _S31, _S32, _S48 = (np.uint64(shift) for shift in (16, 27, 30, 31, 32, 48))
 _LOW = np.uint64(0xFFFF)
+SWEEP = 2.0  # m, the most that a body may reach outwards in a curve
 
 
 @kernel
@@ -140,10 +148,10 @@ def body_on_path(
     """Where a box meets the corridor of ``half_width`` around a path shifted by ``offset``: (nearest arc, farthest
     arc, cosine of its heading to the path); nearest = FAR where it does not between the arcs ``begin`` and ``end``.
 
-    The path is marched over in strides that cannot skip the box: the distance to its circle. ``half_length`` is the own
-    one: in curves the own body sweeps a wider corridor.
+    The path is marched over in strides that cannot skip the box: the distance to its circle. In curves the corridor is
+    as wide as the own body of ``half_length`` sweeps.
     """
-    reach = radius + half_width + abs(offset) + SPACING
+    reach = radius + half_width + abs(offset) + SPACING + SWEEP
     arc = begin
     found = False
     while arc <= end:
@@ -165,15 +173,22 @@ def body_on_path(
     scale = 1.0 / math.sqrt(ux * ux + uy * uy)
     ux, uy = ux * scale, uy * scale
     along, turned = cos * ux + sin * uy, abs(sin * ux - cos * uy)
-    curvature = abs(path[row, PATH_CURVATURE])
-    half_width += min(0.5 * half_length * half_length * curvature, 0.5)
-    side = abs((y - path[row, PATH_Y]) * ux - (x - path[row, PATH_X]) * uy - offset)
-    bend = 0.1 + curvature * radius * radius  # how far the path may leave its tangent beside the box
-    if side > half_width + other_half_length * turned + other_half_width * abs(along) + bend:
+    # the ends of the own body reach outwards in curves: half a square of its half length times the curvature
+    reach_rows = int(half_length / SPACING)
+    least = most = path[row, PATH_CURVATURE]
+    for beside in (max(row - reach_rows, low), min(row + reach_rows, high - 1)):
+        least, most = min(least, path[beside, PATH_CURVATURE]), max(most, path[beside, PATH_CURVATURE])
+    swing = 0.5 * half_length * half_length
+    left = offset + half_width + min(max(-least * swing, 0.0), SWEEP)
+    right = offset - half_width - min(max(most * swing, 0.0), SWEEP)
+    side = (y - path[row, PATH_Y]) * ux - (x - path[row, PATH_X]) * uy
+    # how far its corners are from its centre across the path, and how far the path leaves its tangent beside it
+    extent = other_half_length * turned + other_half_width * abs(along)
+    extent += 0.1 + abs(path[row, PATH_CURVATURE]) * radius * radius
+    if side - extent > left or side + extent < right:
         return FAR, FAR, 1.0
     near, far = FAR, -FAR
     arc_a, side_a = 0.0, 0.0
-    left, right = offset + half_width, offset - half_width
     for corner in range(5):  # the fifth closes the ring: every edge is clipped to the corridor
         forward = other_half_length if corner % 4 < 2 else -other_half_length
         sideways = other_half_width if corner in (0, 3, 4) else -other_half_width

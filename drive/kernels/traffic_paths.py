@@ -59,24 +59,32 @@ def _keep(path: Float, ptr: Int, a: int, b: int, stretch: Float, n: int, out: Fl
 
 
 @kernel
-def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, order: Int, out: Float, pairs: Int) -> int:
+def find_conflicts(
+    path: Float, ptr: Int, mode: Int, half_width: Float, sweep: Float, order: Int, out: Float, pairs: Int
+) -> int:
     """Conflicts between all pairs of paths: ``out [capacity, 4]`` begin and end on the first agent's path and on the
     second's [m], ``pairs [capacity, 2]``. Returns how many there are; if that exceeds the capacity, call again.
 
-    A place is in conflict where the two paths come closer than the sum of ``half_width [A]`` (margins included).
+    A place is in conflict where the two paths come closer than the sum of ``half_width [A]`` (margins included) and of
+    ``sweep [N]``, how far beyond it the body reaches at each path point.
     Pedestrians have none among themselves; paths that run together from the beginning of one have none either.
     ``order [A]`` decides who is the first of a pair.
     """
     boxes, chunk_ptr = chunk_boxes(path, ptr)
+    agents = len(ptr) - 1
     stretch = np.empty((_OPEN, 8))  # begin, end; the other's; the other's place at begin, at end; last run from, to
     near = np.empty(1024, np.int64)
+    widest = np.zeros(agents)
+    for a in range(agents):
+        for row in range(ptr[a], ptr[a + 1]):
+            widest[a] = max(widest[a], sweep[row])
     count = 0
     for n in range(len(order)):
         for m in range(n + 1, len(order)):
             a, b = order[n], order[m]
             if ptr[a + 1] == ptr[a] or ptr[b + 1] == ptr[b] or (mode[a] == WALKER and mode[b] == WALKER):
                 continue
-            reach = half_width[a] + half_width[b]
+            reach = half_width[a] + half_width[b] + widest[a] + widest[b]
             opened = 0
             for ca in range(chunk_ptr[a], chunk_ptr[a + 1]):
                 found = 0
@@ -95,6 +103,7 @@ def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, order: I
                 begin = ptr[a] + (ca - chunk_ptr[a]) * CHUNK
                 for row in range(begin, min(begin + CHUNK, ptr[a + 1]), _STRIDE):
                     x, y = path[row, PATH_X], path[row, PATH_Y]
+                    width = half_width[a] + half_width[b] + sweep[row]
                     low, high = -1, -1  # the run of the other path's points that are near this one
                     for c in range(found):
                         cb = near[c]
@@ -109,6 +118,9 @@ def find_conflicts(path: Float, ptr: Int, mode: Int, half_width: Float, order: I
                         for other in range(first, min(first + CHUNK, ptr[b + 1]), _STRIDE):
                             dx, dy = path[other, PATH_X] - x, path[other, PATH_Y] - y
                             if dx * dx + dy * dy > reach * reach:
+                                continue
+                            both = width + sweep[other]
+                            if dx * dx + dy * dy > both * both:
                                 continue
                             place = other - ptr[b]
                             if low >= 0 and place > high + _STRIDE:  # a run has ended
