@@ -155,7 +155,10 @@ def outside_distance(ground: Ground, x: float, y: float) -> float:
                 continue
             for k in range(ground.strip_ptr[strip], ground.strip_ptr[strip + 1]):
                 e = ground.strip_edges[k]
-                distance = point_segment_distance(x, y, edges[e, 0], edges[e, 1], edges[e, 2], edges[e, 3])
+                x1, x2 = edges[e, 0], edges[e, 2]
+                if min(x1, x2) - x > best or x - max(x1, x2) > best:
+                    continue
+                distance = point_segment_distance(x, y, x1, edges[e, 1], x2, edges[e, 3])
                 best = min(best, distance)
         if (ring - 1) * CELL > best:
             break
