@@ -29,6 +29,11 @@ class Recipe:
         """Name of the scene, unique within its namespace."""
         return f"{self.family}-{self.index:06d}"
 
+    @property
+    def group(self) -> str:
+        """Unit of resampling in statistics: every generated scene is one of its own."""
+        return f"{self.namespace}/{self.id}"
+
 
 @dataclass(frozen=True)
 class Knob:
