@@ -14,6 +14,7 @@ Rng = np.random.Generator
 
 REACH_TIME = 22.0
 BEHIND = 12.0
+TURN_RADIUS = 0.75  # m: somebody who turns round on a crossing
 KINDS = (AgentKind.CAR, AgentKind.TRUCK, AgentKind.BUS, AgentKind.MOTORCYCLE, AgentKind.BICYCLE)
 SHARES = (0.81, 0.07, 0.04, 0.05, 0.03)
 
@@ -190,36 +191,29 @@ def strollers(network: Network, rng: Rng, count: int, near: Float, radius: float
 
 
 def crossing_line(
-    network: Network, number: int, rng: Rng, start: float, shift: float, from_right: bool, turn_back: float = 0.0
-) -> tuple[Float, float]:
-    """A walker's line over crossing ``number`` and the arc length at which it reaches the near kerb.
+    network: Network, number: int, rng: Rng, start: float, shift: float, from_first: bool, turn_back: float = 0.0
+) -> Float:
+    """A walker's line ``[P, 2]`` over crossing ``number``, from the kerb at the first end of its line or from the other.
 
     It begins ``start`` [m] before the kerb, keeps ``shift`` [m] from the middle of the crossing, and goes on along the far
     walkway. With ``turn_back`` in (0, 1) it turns round at that share of the road's width and comes back.
     """
     item = network.crossings[number]
-    near, far = (item.line[0], item.line[1]) if from_right else (item.line[1], item.line[0])
+    near, far = (item.line[0], item.line[1]) if from_first else (item.line[1], item.line[0])
     walk = (far - near) / np.hypot(*(far - near))
     normal = np.array((-walk[1], walk[0]))
     width = float(np.hypot(*(far - near)))
-    begin, end = near + shift * normal - start * walk, far + shift * normal + 1.3 * walk
     away = float(rng.choice((-1.0, 1.0))) if item.junction < 0 else _away_from_junction(network, number, normal)
+    begin = near + shift * normal - start * walk
     if turn_back > 0.0:
-        top = near + shift * normal + turn_back * width * walk
-        side = 0.7 * away * normal
-        half = top + 0.35 * away * normal
-        bow = [half + 0.35 * (np.cos(a) * -away * normal + np.sin(a) * walk) for a in np.linspace(0.0, np.pi, 9)]
-        corners = [
-            begin,
-            top,
-            *bow[1:-1],
-            top + side,
-            begin + side - 1.0 * walk,
-            begin + side - walk + 30.0 * away * normal,
-        ]
-        return densify(np.array(corners)), start
-    corners = np.array((begin, end, end + 45.0 * away * normal))
-    return rounded(corners), start
+        top, aside = near + shift * normal + turn_back * width * walk, 2.0 * TURN_RADIUS * away * normal
+        bow = top + aside / 2
+        arc = [bow - TURN_RADIUS * (np.cos(a) * away * normal - np.sin(a) * walk) for a in np.linspace(0.0, np.pi, 9)]
+        home = near + shift * normal + aside - 2.5 * walk
+        after = rounded(np.array((arc[-1], home, home + 30.0 * away * normal)))
+        return densify(np.concatenate((begin[None], np.array(arc), after)), 0.25)
+    end = far + shift * normal + 2.5 * walk
+    return rounded(np.array((begin, end, end + 45.0 * away * normal)))
 
 
 def _away_from_junction(network: Network, number: int, normal: Float) -> float:

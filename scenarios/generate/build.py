@@ -12,7 +12,7 @@ from drive.geometry import box_corners
 from drive.kernels.checks import overlapping
 from drive.kernels.ground import compile_ground, inside
 from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, Event, Lights, Paths, Scenario, Tracks, Trigger
-from drive.traffic import compile_traffic, copy_traffic, start_traffic, traffic_rollout
+from drive.traffic import compile_traffic, copy_traffic, start_traffic
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
 from scenarios.generate.cues import draw_cues
@@ -24,7 +24,8 @@ from scenarios.generate.geometry import Float
 from scenarios.generate.hardness import measure
 from scenarios.generate.knobs import GENERATOR_VERSION, Recipe, draw_knobs, stream
 from scenarios.generate.paths import at_arc
-from scenarios.generate.reference import GOOD, Others, Task, drive, ego_states, ego_task
+from scenarios.generate.reference import GOOD, Others, Task, drive, ego_task, path_states
+from scenarios.generate.rolling import first_sample, roll_scenario
 from scenarios.generate.signals import draw_lights
 from scenarios.generate.timing import WARM_UP
 
@@ -114,7 +115,9 @@ class _Trial:
         history = slice(WARM_STEPS, WARM_STEPS + HISTORY_STEPS + 1)
         scenario = self._scenario(actors, others, history, motion)
         motion_after, rolled = self._drive(scenario, motion[-1], FUTURE_STEPS)
-        reference = _rounded_states(ego_states(self.task, np.concatenate((motion[WARM_STEPS:], motion_after[1:]))))
+        reference = _rounded_states(
+            path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:])))
+        )
         scenario = _with_reference(scenario, reference)
         final = roll_scenario(scenario)
         if touching := self._touching(final, motion_after):
@@ -124,7 +127,7 @@ class _Trial:
     def _drive(self, scenario: Scenario, begin: Float, steps: int) -> tuple[Float, Others]:
         world = compile_traffic(scenario, "idm")
         state = start_traffic(world, scenario)
-        others = _first_sample(scenario, steps)
+        others = first_sample(scenario, steps)
         motion = np.zeros((steps + 1, 3))
         motion[0] = begin
         drive(world, state, copy_traffic(state), others, self.task, motion, GOOD)
@@ -132,7 +135,7 @@ class _Trial:
 
     def _touching(self, others: Others, motion: Float) -> list[int]:
         """Agents that touch somebody or the ego, most recent first only where they are two."""
-        center = center_from_rear_axle(ego_states(self.task, motion), PACIFICA)
+        center = center_from_rear_axle(path_states(self.task.path, motion), PACIFICA)
         position = np.concatenate((others.position, center[None, :, :2]))
         heading = np.concatenate((others.heading, center[None, :, 2]))
         size = np.concatenate((others.size, ((PACIFICA.length, PACIFICA.width),)))
@@ -151,7 +154,7 @@ class _Trial:
         position = np.repeat(pose[:, None, :2], steps, axis=1)
         velocity = np.stack((speed * np.cos(pose[:, 2]), speed * np.sin(pose[:, 2])), axis=1)
         position[:, 0] -= DT * velocity
-        reference = ego_states(self.task, np.repeat(begin[None], steps, axis=0))
+        reference = path_states(self.task.path, np.repeat(begin[None], steps, axis=0))
         reference[:, Ego.AX] = 0.0
         script = self._script()
         held = (script[:, Event.TRIGGER] == Trigger.TIME) & (script[:, Event.VALUE] <= 0.0)
@@ -175,7 +178,7 @@ class _Trial:
             past = values[:, history]
             return np.concatenate((past, np.repeat(past[:, -1:], FUTURE_STEPS, axis=1)), axis=1)
 
-        states = _rounded_states(ego_states(self.task, motion[history]))
+        states = _rounded_states(path_states(self.task.path, motion[history]))
         reference = np.concatenate((states, np.repeat(states[-1:], FUTURE_STEPS, axis=0)))
         lights = replace(self.lights, state=np.ascontiguousarray(self.lights.state[:, WARM_STEPS:]))
         return self._assemble(
@@ -207,7 +210,7 @@ class _Trial:
             id=recipe.id,
             source="generated",
             family=recipe.family,
-            group=f"{recipe.namespace}/{recipe.id}",
+            group=recipe.group,
             origin=_origin(recipe),
             t0_us=0,
             start=start,
@@ -236,45 +239,6 @@ class _Trial:
             ),
             licence=LICENCE,
         )
-
-
-def roll_scenario(scenario: Scenario) -> Others:
-    """Reactive traffic of a scenario from its start on, the ego on its reference: what the stored tracks must equal."""
-    world = compile_traffic(scenario, "idm")
-    state = start_traffic(world, scenario)
-    others = _first_sample(scenario, scenario.horizon)
-    car = scenario.ego_vehicle
-    ego = np.ascontiguousarray(scenario.reference[scenario.start :])
-    traffic_rollout(
-        world,
-        state,
-        others.position,
-        others.heading,
-        others.velocity,
-        others.valid,
-        ego,
-        car.rear_axle_to_center,
-        car.length,
-        car.width,
-    )
-    return others
-
-
-def _first_sample(scenario: Scenario, steps: int) -> Others:
-    tracks, count = scenario.tracks, len(scenario.tracks.ids)
-    others = Others(
-        np.zeros((count, steps + 1, 2)),
-        np.zeros((count, steps + 1)),
-        np.zeros((count, steps + 1, 2)),
-        np.zeros((count, steps + 1), np.bool_),
-        np.ascontiguousarray(tracks.size),
-        tracks.kind,
-    )
-    others.position[:, 0] = tracks.position[:, scenario.start]
-    others.heading[:, 0] = tracks.heading[:, scenario.start]
-    others.velocity[:, 0] = tracks.velocity[:, scenario.start]
-    others.valid[:, 0] = tracks.valid[:, scenario.start]
-    return others
 
 
 def _rounded_states(states: Float) -> Float:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import Action, AgentKind, Trigger
+from drive.scene import DT, Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import draw_size, driving, parked, strollers, traffic
 from scenarios.generate.families import Draws, Family, Setting
@@ -21,8 +21,8 @@ from scenarios.generate.layout import (
 )
 from scenarios.generate.network import build_network
 from scenarios.generate.paths import at_arc, ego_ways
-from scenarios.generate.reference import draw_style, ego_path
-from scenarios.generate.timing import RUN_IN, RUN_UP, ego_start, free_arc
+from scenarios.generate.reference import draw_style
+from scenarios.generate.timing import RUN_IN, RUN_UP
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2, 2, 2, 2, 3)),
@@ -50,7 +50,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     section = draw_section(road, rng)
     junctions = int(knobs["junction"])
     time_gap = float(np.clip(np.exp(np.log(1.3) + 0.4 * _normal(knobs["time_gap"])), 0.7, 3.0))
-    style = draw_style(draws("style"), headway=max(time_gap, 0.9), factor=1.03)
+    # In equilibrium at 0.78 of the desired speed IDM keeps 1.26 (gap + headway * speed): aim at the knob's time gap.
+    speed = 0.82 * section.limit
+    gap = max(time_gap * speed, 5.0)
+    style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.26 - 1.8) / speed, 0.4), factor=1.05)
     first = RUN_UP + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 90.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.15, 0.9))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
@@ -58,19 +61,14 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if network is None or not (ways := ego_ways(network)):
         return None
     way = ways[int(knobs["lane"] * len(ways))]
-    path = ego_path(way, style)
-    event = free_arc(path, RUN_UP, RUN_IN + knobs["event"])
-    start = ego_start(path, event, knobs["event"])
-    if start is None:
-        return None
-    arc, speed = start
-    speed *= float(draws("style-speed").uniform(0.85, 0.97))
+    arc = RUN_UP
+    place = at_arc(way, arc + PACIFICA.front + speed * (RUN_IN + knobs["event"]))
     cast = draws("cast")
     kind = AgentKind.CAR if knobs["lead_kind"] < 0.7 else AgentKind.MOTORCYCLE
     if 0.7 <= knobs["lead_kind"] < 0.95:
         kind = AgentKind.TRUCK if knobs["lead_kind"] < 0.85 else AgentKind.BUS
     size = draw_size(kind, cast)
-    lead_arc = arc + PACIFICA.front + style.gap + time_gap * speed + size[0] / 2
+    lead_arc = arc + PACIFICA.front + gap + size[0] / 2
     lead = driving(
         way,
         lead_arc,
@@ -81,7 +79,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         role="lead",
         cue_lead=knobs["brake_light_lead"],
         driver={
-            Driver.SPEED_FACTOR: speed / section.limit,
+            Driver.SPEED_FACTOR: 0.82,
             Driver.MAX_DECELERATION: 8.0,
             Driver.ACCELERATION: float(cast.uniform(1.2, 1.8)),
             Driver.LANE_BIAS: float(np.clip(cast.normal(0.0, 0.1), -0.2, 0.2)),
@@ -99,8 +97,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     )
     if lead is None or follower is None:
         return None
-    place = at_arc(way, event)
-    events = _script(knobs, speed, place)
+    left_over = knobs["left_over"]
+    while not _bearable(gap, speed, left_over, knobs["deceleration"], knobs["hold"]):
+        left_over += 0.05
+    events = _script(knobs, speed, place, left_over)
     clear = (way.lanes[0], arc - 14.0 - 2.2 * speed, lead_arc + size[0] + 1.2 * speed)
     middle = at_arc(way, arc + 40.0)[:2]
     actors = [lead, follower]
@@ -111,12 +111,12 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     return Setting(network, way, arc, speed, style, actors, events, "normal", {"time_gap": round(time_gap, 3)})
 
 
-def _script(knobs: Mapping[str, float], speed: float, place: np.ndarray) -> list[tuple[float, ...]]:
+def _script(knobs: Mapping[str, float], speed: float, place: np.ndarray, left_over: float) -> list[tuple[float, ...]]:
     """The first brake falls when the ego comes to a place, the rest by the clock; each is let go after a while."""
     events = []
     begin, hold = knobs["event"], knobs["hold"]
     for number in range(int(knobs["brakes"])):
-        target = speed * min(knobs["left_over"] + 0.12 * number, 0.7)
+        target = speed * min(left_over + 0.12 * number, 0.8)
         slow = (Action.SPEED, knobs["deceleration"], target)
         if number == 0:
             events.append((0, Trigger.EGO_ARRIVAL, 0.2, place[0], place[1], begin + min(2.0, hold - 1.0), *slow))
@@ -125,6 +125,23 @@ def _script(knobs: Mapping[str, float], speed: float, place: np.ndarray) -> list
         events.append((0, Trigger.TIME, begin + hold, 0.0, 0.0, begin + hold, Action.NORMAL, 0.0, 0.0))
         begin += hold + 2.5
     return [tuple(float(value) for value in event) for event in events]
+
+
+def _bearable(gap: float, speed: float, left_over: float, deceleration: float, hold: float) -> bool:
+    """True if an ego that reacts after 0.4 s and brakes at up to 3 m/s2, its jerk limited, stays 1.5 m behind."""
+    lead = ego = speed
+    pedal = 0.0
+    for step in range(int(hold / DT) + 1):
+        lead = max(lead - deceleration * DT, left_over * speed)
+        if step * DT > 0.4:
+            pedal = max(pedal - 2.5 * DT, -3.0)
+        ego = max(ego + pedal * DT, 0.0)
+        gap += (lead - ego) * DT
+        if gap < 1.5:
+            return False
+        if ego <= lead and step * DT > 0.4:
+            return True
+    return True
 
 
 def _normal(unit: float) -> float:

@@ -7,7 +7,17 @@ import numpy as np
 from drive.drivers import WALKING_SPEED, Driver
 from drive.geometry import wrap_angle
 from drive.scene import Action, AgentKind, Trigger
-from scenarios.generate.actors import Actor, crossing_line, draw_size, parked, standing, strollers, traffic, walking
+from scenarios.generate.actors import (
+    TURN_RADIUS,
+    Actor,
+    crossing_line,
+    draw_size,
+    parked,
+    standing,
+    strollers,
+    traffic,
+    walking,
+)
 from scenarios.generate.families import Draws, Family, Setting
 from scenarios.generate.geometry import Float
 from scenarios.generate.knobs import Knob
@@ -113,8 +123,8 @@ def _people(
     walk = item.line[1] - item.line[0]
     width = float(np.hypot(*walk))
     depth = float(np.ptp((item.ring - item.line[0]) @ (np.array((-walk[1], walk[0])) / width)))
-    # line[0] is the kerb on the right of the road's reference direction; the ego drives along it.
-    right_first = (network.side < 0) == (knobs["near_side"] < 0.55)
+    ego_at_first = np.hypot(*(item.line[0] - conflict[:2])) < np.hypot(*(item.line[1] - conflict[:2]))
+    main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.55)
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
     arrival = knobs["arrival"]
@@ -122,12 +132,12 @@ def _people(
     for person in range(total):
         crosses = person < total - false_cues
         main = person == 0 and crosses
-        from_right = right_first if main else bool(rng.random() < 0.5)
+        from_first = main_from_first if main else bool(rng.random() < 0.5)
         row = 0 if main else int(rng.integers(2))
-        place = queue[from_right, row]
-        queue[from_right, row] += 1
+        place = queue[from_first, row]
+        queue[from_first, row] += 1
         # Keep to one's own half of the crossing, in two rows of files.
-        shift = (0.14 + 0.24 * row) * max(depth, 3.2) * (1.0 if from_right else -1.0)
+        shift = (0.14 + 0.24 * row) * max(depth, 3.2) * (1.0 if from_first else -1.0)
         lead = 0.0 if not crosses else float(rng.uniform(1.0, knobs["cue_lead"] + 0.3))
         size = draw_size(AgentKind.PEDESTRIAN, rng)
         approach = place == 0 and knobs["approach"] < 0.4 and main
@@ -135,9 +145,8 @@ def _people(
         mode = behavior if main else (COMMIT if rng.random() < 0.8 else HESITATE)
         pace = {ELDERLY: float(rng.uniform(0.6, 0.9)), RUN: float(rng.uniform(2.0, 2.8))}.get(mode, knobs["speed"])
         pace = pace if main else min(pace, knobs["speed"]) * (1.0 - 0.08 * place)
-        points, _ = crossing_line(
-            network, number, rng, start, shift, from_right, float(rng.uniform(0.3, 0.55)) if mode == TURN_BACK else 0.0
-        )
+        turn_back = float(rng.uniform(0.3, 0.55)) if mode == TURN_BACK else 0.0
+        points = crossing_line(network, number, rng, start, shift, from_first, turn_back)
         if not crosses:
             facing = np.array((*points[0], float(wrap_angle(np.arctan2(*(points[3] - points[0])[::-1])))))
             facing[2] += float(rng.normal(0.0, 0.3))
@@ -145,29 +154,36 @@ def _people(
             continue
         offset = knobs["offset"] if main else knobs["offset"] + float(np.clip(rng.normal(0.3, 1.0), -1.5, 3.0))
         rate = float(rng.uniform(1.5, 3.0))
-        limit = np.full(len(points), WALKING_SPEED)
-        to_conflict = start + _from_kerb(item.line, conflict[:2], from_right)
+        to_conflict = start + _from_kerb(item.line, conflict[:2], from_first)
+        if main:  # who is too slow to meet an ego that is 9.5 s away walks a little faster
+            while walk_time(to_conflict, pace, rate) - offset + 1.0 > 9.5:
+                pace *= 1.1
         time = walk_time(to_conflict, pace, rate)
+        limit = np.full(len(points), WALKING_SPEED)
+        along = 0.25 * np.arange(len(points))
         if mode == HESITATE:
-            along = 0.5 * np.arange(len(points))
-            limit[(along > start + 0.25 * width) & (along < start + 0.25 * width + 0.8)] *= 0.4 / knobs["hesitation"]
+            slow = (along > start + 0.22 * width) & (along < start + 0.22 * width + 0.8)
+            limit[slow] *= min(0.8 / (knobs["hesitation"] * pace), 0.9)
+        if mode == TURN_BACK:
+            turn = start + turn_back * width
+            limit[(along > turn - 0.3) & (along < turn + 3.5 * TURN_RADIUS)] *= 0.6 / pace
         if main:
-            arrival = float(np.clip(max(arrival, time - offset + 1.2), 4.5, 9.5))
+            arrival = float(np.clip(max(arrival, time - offset + 1.0), 4.5, 9.5))
         driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
         driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
         index = float(len(actors))
         actor = walking(points, 0.0, size, critical=main, role=_ROLE[mode], driver=driver, cue_lead=max(lead, 1.0))
         actors.append(Actor(**{**actor.__dict__, "limit": limit}))
-        go = Action.NORMAL if mode == HESITATE else Action.SPEED
+        go = Action.NORMAL if mode in (HESITATE, TURN_BACK) else Action.SPEED
         timeout = min(max(arrival - time + offset, 0.0) + 7.0, 14.0)
         events.append((index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0))
         events.append((index, Trigger.EGO_ARRIVAL, time - offset, *conflict[:2], timeout, go, rate, pace))
     return actors, events, arrival
 
 
-def _from_kerb(line: Float, point: Float, from_right: bool) -> float:
+def _from_kerb(line: Float, point: Float, from_first: bool) -> float:
     """Distance [m] from the kerb somebody starts at to the ego's way."""
-    near, far = (line[0], line[1]) if from_right else (line[1], line[0])
+    near, far = (line[0], line[1]) if from_first else (line[1], line[0])
     return float((point - near) @ (far - near) / np.hypot(*(far - near)))
 
 

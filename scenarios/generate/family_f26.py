@@ -80,7 +80,7 @@ def crossers(network: Network, rng: np.random.Generator, count: int, near: np.nd
     for _ in range(count if close else 0):
         number = close[int(rng.integers(len(close)))]
         start, shift, right = rng.uniform(0.6, 9.0), rng.uniform(-1.0, 1.0), bool(rng.random() < 0.5)
-        points, _ = crossing_line(network, number, rng, float(start), float(shift), right)
+        points = crossing_line(network, number, rng, float(start), float(shift), right)
         size = draw_size(AgentKind.PEDESTRIAN, rng)
         found.append(walking(points, WALKING_SPEED if start > 3.0 else 0.0, size, role="crosser"))
     return found

@@ -9,7 +9,9 @@ from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
 from scenarios.generate.families import Setting
 from scenarios.generate.geometry import Float
-from scenarios.generate.reference import SPACING, ego_path, free_times
+from scenarios.generate.reference import ego_path, path_states
+from scenarios.generate.rolling import roll_scenario
+from scenarios.generate.search import SPACING, SPEED, Others
 
 REACTION = 0.3
 MARGIN = 0.5
@@ -23,11 +25,15 @@ def measure(scenario: Scenario, actors: list[Actor], setting: Setting) -> tuple[
     hardest event, plus 0.1 for each further one above 0.25, at most 1.
     """
     path = ego_path(setting.way, setting.style)
-    events = []
+    events: list[dict[str, Any]] = []
+    if not any(actor.critical for actor in actors):
+        return 0.0, events
+    nominal = nominal_motion(scenario, path)
+    others = roll_scenario(scenario, path_states(path, nominal))
     for row, actor in enumerate(actors):
         if actor.critical and len(actor.points):
             follow = actor.kind != AgentKind.PEDESTRIAN
-            event = _lead_event(scenario, row) if follow else _crossing_event(scenario, row, path)
+            event = _lead_event(scenario, row) if follow else _crossing_event(scenario, row, path, nominal, others)
             if event is not None:
                 events.append({"agent": scenario.tracks.ids[row], "role": actor.role} | event)
     if not events:
@@ -36,61 +42,62 @@ def measure(scenario: Scenario, actors: list[Actor], setting: Setting) -> tuple[
     return min(1.0, hard[0] + 0.1 * sum(value > 0.25 for value in hard[1:])), events
 
 
-def _nominal(scenario: Scenario, path: Float) -> tuple[Float, Float]:
-    """Rear-axle arc [m] and speed [m/s] of the nominal ego at every step from the start on."""
+def nominal_motion(scenario: Scenario, path: Float) -> Float:
+    """Arc [m], speed [m/s] and acceleration ``[K+1, 3]`` of an ego that drives on as the road suggests."""
     first = scenario.reference[scenario.start]
     row = int(np.hypot(path[:, 0] - first[Ego.X], path[:, 1] - first[Ego.Y]).argmin())
-    times, stations = free_times(path), SPACING * np.arange(len(path))
-    clock = times[row] + DT * np.arange(scenario.horizon + 1)
-    return np.interp(clock, times, stations), np.interp(clock, times, path[:, 4])
+    motion = np.zeros((scenario.horizon + 1, 3))
+    motion[0] = SPACING * row, first[Ego.VX], 0.0
+    for step in range(scenario.horizon):
+        arc, speed, _ = motion[step]
+        wanted = path[min(int(arc / SPACING) + 1, len(path) - 1), SPEED]
+        pedal = float(np.clip((wanted - speed) / 0.5, -2.0, 1.2))
+        motion[step + 1] = arc + (speed + 0.5 * pedal * DT) * DT, speed + pedal * DT, pedal
+    return motion
 
 
-def _crossing_event(scenario: Scenario, row: int, path: Float) -> dict[str, Any] | None:
-    start = scenario.start
-    place = scenario.tracks.position[row, start:]
-    size = scenario.tracks.size[row]
+def _crossing_event(scenario: Scenario, row: int, path: Float, nominal: Float, others: Others) -> dict[str, Any] | None:
+    """What the nominal ego meets at a walker's line, the walker triggered by that ego."""
+    place, size = others.position[row], others.size[row]
     gaps = np.hypot(path[:, None, 0] - place[None, :, 0], path[:, None, 1] - place[None, :, 1])
-    nearest = gaps.argmin(axis=0)
-    lateral = gaps.min(axis=0)
-    inside = np.flatnonzero(lateral < PACIFICA.width / 2 + size[1] / 2)
+    nearest, lateral = gaps.argmin(axis=0), gaps.min(axis=0)
+    inside = np.flatnonzero((lateral < PACIFICA.width / 2 + size[1] / 2) & others.valid[row])
     if not len(inside):
         return None
-    t_in, t_out, t_center = inside[0] * DT, inside[-1] * DT, int(lateral.argmin()) * DT
-    arc = SPACING * float(nearest[int(lateral.argmin())])
+    center = int(lateral.argmin())
+    t_in, t_out, t_center = inside[0] * DT, inside[-1] * DT, center * DT
+    arc = SPACING * float(nearest[center])
     c0, c1 = arc - size[0] / 2, arc + size[0] / 2
-    ego, speed = _nominal(scenario, path)
-    front, rear = ego + PACIFICA.front, ego - PACIFICA.rear
-    clock = DT * np.arange(len(ego))
+    front, rear, speed = nominal[:, 0] + PACIFICA.front, nominal[:, 0] - PACIFICA.rear, nominal[:, 1]
+    clock = DT * np.arange(len(nominal))
     ego_in, ego_out, ego_at = (float(np.interp(c, s, clock)) for c, s in ((c0, front), (c1, rear), (arc, front)))
     pet = max(t_in - ego_out, ego_in - t_out)
-    moving = np.flatnonzero(np.hypot(*scenario.tracks.velocity[row].T) > 0.15)
-    shown = np.flatnonzero(scenario.tracks.cues[row] & Cue.INTENT)
-    begin = int(moving[0]) if len(moving) else start
-    visible = max(min(begin, int(shown[0]) if len(shown) else begin), start) - start
+    moving = np.flatnonzero(np.hypot(*others.velocity[row].T) > 0.15)
+    begin = int(moving[0]) if len(moving) else 0
+    visible = max(begin - round(_cue_lead(scenario, row) / DT), 0)
     v, room = float(speed[visible]), c0 - float(front[visible]) - float(speed[visible]) * REACTION - MARGIN
     a_req = v * v / (2.0 * room) if room > 0.1 else np.inf
     left = t_in - MARGIN - visible * DT
     a_go = 2.0 * (c1 - float(rear[visible]) - v * left) / left**2 if left > 0.1 else np.inf
     a_go = np.inf if a_go > 2.0 else max(a_go, 0.0)
     h = 0.0 if pet >= 1.5 else float(np.clip(min(a_req, 3.0 * a_go) / 6.0, 0.0, 1.0))
-    offset = None
-    if begin > start:  # against the ego's speed at the moment the walker set off: what the trigger aimed at
-        state = scenario.reference[begin - 1]
-        bumper = center_from_rear_axle(state[None], PACIFICA)[0, :2]
-        point = place[int(lateral.argmin())]
-        distance = float(np.hypot(*(point - bumper))) - PACIFICA.length / 2
-        offset = round(t_center - (begin - 1 - start) * DT - distance / max(float(state[Ego.VX]), 0.5), 3)
     return {
         "kind": "crossing",
         "h": round(h, 4),
         "pet": round(float(pet), 3),
         "dta": round(t_center - ego_at, 3),
         "a_req": round(float(min(a_req, 99.0)), 3),
-        "offset": offset,
-        "begin": round((begin - start) * DT, 1),
-        "cue": round((begin - int(shown[0])) * DT, 1) if len(shown) else 0.0,
+        "begin": round(begin * DT, 1),
+        "cue_lead": round(_cue_lead(scenario, row), 1),
         "conflict": [round(float(c0), 2), round(float(c1), 2)],
     }
+
+
+def _cue_lead(scenario: Scenario, row: int) -> float:
+    """Time [s] between the first announcement and the first motion of a walker in the stored tracks."""
+    moving = np.flatnonzero(np.hypot(*scenario.tracks.velocity[row].T) > 0.15)
+    shown = np.flatnonzero(scenario.tracks.cues[row] & Cue.INTENT)
+    return max(0.0, (int(moving[0]) - int(shown[0])) * DT) if len(moving) and len(shown) else 0.0
 
 
 def _lead_event(scenario: Scenario, row: int) -> dict[str, Any] | None:

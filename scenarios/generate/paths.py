@@ -104,17 +104,27 @@ def resample(curve: Float, arc: Float, stations: Float) -> Float:
     return out
 
 
-def rounded(corners: Float, radius: float = 0.6) -> Float:
-    """A walker's line ``[P, 2]`` through ``corners [C, 2]`` with its corners cut by small arcs."""
+def rounded(corners: Float, radius: float = 3.0) -> Float:
+    """A walker's line ``[P, 2]`` through ``corners [C, 2]``, its corners replaced by arcs (smaller where legs are short)."""
     points = [corners[:1]]
     for before, corner, after in zip(corners[:-2], corners[1:-1], corners[2:], strict=True):
         back, ahead = before - corner, after - corner
-        cut = min(radius, 0.45 * float(np.hypot(*back)), 0.45 * float(np.hypot(*ahead)))
-        first, last = corner + cut * back / np.hypot(*back), corner + cut * ahead / np.hypot(*ahead)
-        u = np.linspace(0.0, 1.0, 6)[:, None]
-        points.append((1 - u) ** 2 * first + 2 * u * (1 - u) * corner + u * u * last)
+        near, far = float(np.hypot(*back)), float(np.hypot(*ahead))
+        turn = np.pi - abs(float(np.arctan2(back[0] * ahead[1] - back[1] * ahead[0], back @ ahead)))
+        if turn < 0.02:
+            points.append(corner[None])
+            continue
+        cut = min(radius * np.tan(turn / 2), 0.48 * near, 0.48 * far)
+        middle = back / near + ahead / far
+        middle /= np.hypot(*middle)
+        bow = cut / np.tan(turn / 2)
+        center = corner + middle * np.hypot(bow, cut)
+        first, last = corner + cut * back / near - center, corner + cut * ahead / far - center
+        share = np.linspace(0.0, 1.0, max(4, int(np.ceil(turn * bow / 0.2))))[:, None]
+        arc = (np.sin((1.0 - share) * turn) * first + np.sin(share * turn) * last) / np.sin(turn)
+        points.append(center + arc)
     points.append(corners[-1:])
-    return densify(np.concatenate(points))
+    return densify(np.concatenate(points), 0.25)
 
 
 def densify(points: Float, step: float = PATH_STEP) -> Float:

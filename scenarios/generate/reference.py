@@ -19,7 +19,7 @@ from scenarios.generate.search import SPACING, Others, Task, pose_at, search
 
 HORIZON = 60
 EVERY = 10
-GOOD = 12.0
+GOOD = 6.0
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
 
@@ -59,7 +59,7 @@ def draw_style(rng: np.random.Generator, **fixed: float) -> Style:
 
 
 def ego_path(way: Way, style: Style) -> Float:
-    """The way as the search drives it: rows ``[P, 5]`` every 0.5 m of x, y, heading, curvature, speed [m/s].
+    """The way as the search drives it: rows ``[P, 6]`` every 0.5 m: the columns of the traffic kernels' paths.
 
     The speed respects the limit, lateral acceleration, yaw rate and yaw acceleration, and can be reached by braking at
     1.5 m/s2.
@@ -72,7 +72,8 @@ def ego_path(way: Way, style: Style) -> Float:
     speed = np.minimum.reduce((speed, np.sqrt(style.lateral / bend), 0.6 / bend, np.sqrt(0.9 / change)))
     slope = 2.0 * 1.5 * stations
     square = np.minimum.accumulate((np.maximum(speed, 1.5) ** 2 + slope)[::-1])[::-1] - slope
-    return np.ascontiguousarray(np.column_stack((curve, np.sqrt(square))))
+    turned = np.concatenate(((0.0,), np.cumsum(np.abs(np.diff(curve[:, 2])))))
+    return np.ascontiguousarray(np.column_stack((curve, np.sqrt(square), turned)))
 
 
 def free_times(path: Float) -> Float:
@@ -149,11 +150,11 @@ def drive(
     return float(cost), int(rolled)
 
 
-def ego_states(task: Task, motion: Float) -> Float:
+def path_states(path: Float, motion: Float) -> Float:
     """Ego states ``[K+1, 11]`` (:class:`drive.vehicle.Ego`) of a drive along the path: exact bicycle kinematics."""
     arc, speed = motion[:, 0], motion[:, 1]
     states = np.zeros((len(motion), len(Ego)))
-    poses = np.array([pose_at(task.path, value) for value in arc])
+    poses = np.array([pose_at(path, value) for value in arc])
     bend = poses[:, 3]
     states[:, Ego.X], states[:, Ego.Y], states[:, Ego.HEADING] = poses[:, 0], poses[:, 1], wrap_angle(poses[:, 2])
     states[:, Ego.VX] = speed

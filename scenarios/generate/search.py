@@ -19,7 +19,7 @@ Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 DT = 0.1
-# columns of the ego path, one row every SPACING: the first five are those of the traffic kernels' paths
+# columns of the ego path, one row every SPACING, those of the traffic kernels' paths; a sixth is the turning so far
 SPACING = 0.5
 X, Y, HEADING, CURVATURE, SPEED = range(5)
 # columns of a candidate
@@ -50,7 +50,7 @@ class Others(NamedTuple):
 class Task(NamedTuple):
     """What the ego has to do.
 
-    ``path [P, 5]`` its rear axle's way, one row every SPACING; ``lines [*, 2]`` arc lengths of signalled stop lines and
+    ``path [P, 6]`` its rear axle's way, one row every SPACING; ``lines [*, 2]`` arc lengths of signalled stop lines and
     their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 5]``: centre
     x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc lengths where its
     front may wait; ``style [6]``; ``vehicle [3]``.
@@ -192,12 +192,13 @@ def roll(
     steps: int,
     motion: Float,
     give_up: float,
-) -> float:
-    """Drive one candidate for ``steps`` samples from sample ``k``; returns its cost and writes ``motion [steps + 1, 3]``
-    (arc, speed, acceleration; row 0 is ``start``). Stops early when the cost exceeds ``give_up``."""
+) -> tuple[float, float]:
+    """Drive one candidate for ``steps`` samples from sample ``k``; returns its cost and the part of it that is hazard,
+    and writes ``motion [steps + 1, 3]`` (arc, speed, acceleration; row 0 is ``start``). Stops early when the cost
+    exceeds ``give_up``."""
     path, style, vehicle = task.path, task.style, task.vehicle
     motion[0] = start
-    cost = 0.0
+    hazard, effort = 0.0, 0.0
     length, width, to_center = vehicle[LENGTH], vehicle[WIDTH], vehicle[TO_CENTER]
     free_arc, free_speed = start[0], start[1]
     for n in range(steps):
@@ -228,14 +229,16 @@ def roll(
             length,
             width,
         )
-        cost += price(world, others, task, motion, n, at, gap, lead) * DT
+        jerk = (new_a - a) / DT
+        effort += style[WEIGHT_COMFORT] * (0.5 * (new_a / 1.5) ** 2 + 0.3 * (jerk / 2.0) ** 2) * DT
+        hazard += price(world, others, task, motion, n, at, gap, lead) * DT
         free_top = path[min(int(free_arc / SPACING), len(path) - 1), SPEED]
         free_speed = min(free_speed + style[STYLE_ACCELERATION] * DT, max(free_top, free_speed - 2.0 * DT))
         free_arc += free_speed * DT
-        if cost > give_up:
-            return cost
+        if hazard + effort > give_up:
+            return hazard + effort, hazard
     lost = 1.0 - (motion[steps, 0] - start[0]) / max(free_arc - start[0], 1.0)
-    return cost + style[WEIGHT_PROGRESS] * 10.0 * max(lost, 0.0)
+    return hazard + effort + style[WEIGHT_PROGRESS] * 10.0 * max(lost, 0.0), hazard
 
 
 @kernel
@@ -249,7 +252,7 @@ def price(
     gap: float,
     lead: float,
 ) -> float:
-    """Cost per second of the step that ends in row ``n + 1`` of ``motion`` and sample ``at + 1``."""
+    """Hazard per second of the step that ends in row ``n + 1`` of ``motion`` and sample ``at + 1``."""
     path, lines, crossings, style, vehicle = task.path, task.lines, task.crossings, task.style, task.vehicle
     position, heading, velocity, valid = others.position, others.heading, others.velocity, others.valid
     size, kind = others.size, others.kind
@@ -258,8 +261,7 @@ def price(
     x, y, h, bend = pose_at(path, arc)
     cx, cy = x + to_center * math.cos(h), y + to_center * math.sin(h)
     cos, sin = math.cos(h), math.sin(h)
-    jerk = (a - motion[n, 2]) / DT
-    cost = style[WEIGHT_COMFORT] * (0.5 * (a / 1.5) ** 2 + 0.3 * (jerk / 2.0) ** 2)
+    cost = 0.0
     front, rear = arc + to_center + 0.5 * length, arc + to_center - 0.5 * length
     before = motion[n, 0] + to_center + 0.5 * length
     for row in range(len(lines)):
@@ -268,7 +270,7 @@ def price(
     if gap < FAR:
         safe = 1.0 + 0.8 * v
         if gap < safe:
-            cost += 30.0 * ((safe - gap) / safe) ** 2
+            cost += 8.0 * ((safe - gap) / safe) ** 2
         if v > lead + 0.1 and gap / (v - lead) < 2.0:
             cost += 25.0 * (2.0 - gap / (v - lead)) ** 2
     reach = 0.5 * math.hypot(length, width)
@@ -361,7 +363,7 @@ def search(
     """Drive the ego from sample 0 to the last one, choosing a candidate every ``every`` samples.
 
     ``motion [K + 1, 3]`` (arc, speed, acceleration) has row 0 set. Returns the cost of what was driven and the number of
-    candidates rolled. A keep-on candidate that costs less than ``good`` is taken without trying others.
+    candidates rolled. A keep-on candidate with less hazard than ``good`` is taken without trying others.
     """
     holds, vehicle = task.holds, task.vehicle
     last = len(motion) - 1
@@ -396,17 +398,17 @@ def search(
             elif option == 8:
                 candidate[FIRM] = 3.2
             copy_state(scratch, state)
-            cost = roll(world, scratch, others, task, candidate, motion[k], k, steps, trial, least)
+            cost, hazard = roll(world, scratch, others, task, candidate, motion[k], k, steps, trial, least)
             rolled += 1
             cost += 0.5 * (option != before)
             if cost < least:
                 least, choice = cost, option
                 best[:] = candidate
-            if option == 0 and cost < good:
+            if option == 0 and hazard < good:
                 break
         before = choice
         steps = min(every, last - k)
-        total += roll(world, state, others, task, best, motion[k], k, steps, trial, 1e18)
+        total += roll(world, state, others, task, best, motion[k], k, steps, trial, 1e18)[0]
         for n in range(1, steps + 1):
             motion[k + n] = trial[n]
         k += steps
