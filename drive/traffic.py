@@ -86,6 +86,7 @@ Int = NDArray[np.int64]
 
 ASSUMED_LIMIT = 13.9  # m/s, where the map has none
 _LANE_WIDTH = 3.0  # m, where the map does not say
+_MOST_ROOM = 0.5  # m
 _WALKER_MARGIN, _MARGIN = 0.6, 0.2  # m around bodies when conflicts between paths are found
 
 
@@ -116,16 +117,16 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
             modes[agent] = WALKER if tracks.kind[agent] == AgentKind.PEDESTRIAN else DRIVER
     path = np.concatenate([*pieces, np.zeros((0, 6))])
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
-    drivers[:, Driver.LANE_BIAS] = _kept_in_lane(scenario.map, drivers, tracks.size, path, path_ptr, modes)
+    room = _room(scenario.map, tracks.size, path, path_ptr, modes)
     lines = [_lines(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
-    zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes, drivers)
+    zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes, drivers, room)
     line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines])))
     rows = (path_ptr, line_ptr, zone_ptr)
     who = np.column_stack((modes, first, last, *(bound for ptr in rows for bound in (ptr[:-1], ptr[1:]))))
     return TrafficWorld(
         begin=np.array([scenario.start], np.int64),
         who=np.ascontiguousarray(who, np.int64),
-        driver=np.column_stack((drivers, tracks.size)),
+        driver=np.column_stack((drivers, tracks.size, room)),
         position=np.ascontiguousarray(tracks.position, np.float64),
         heading=np.ascontiguousarray(tracks.heading, np.float64),
         velocity=np.ascontiguousarray(tracks.velocity, np.float64),
@@ -230,21 +231,20 @@ def _sweep(path: Float, length: float) -> Float:
     return np.minimum(beyond, SWEEP)
 
 
-def _kept_in_lane(vector_map: VectorMap, drivers: Float, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:
-    """Lane bias [m] cut so that the body stays 0.2 m inside the narrowest lane on the driver's path."""
-    bias = drivers[:, Driver.LANE_BIAS].copy()
+def _room(vector_map: VectorMap, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:
+    """How far ``[A]`` m drivers may be from their paths: 0.1 m inside the narrowest lane, at most half a metre."""
+    room = np.zeros(len(modes))
     width = _lane_widths(vector_map)
     center = vector_map.centerline[:, :2]
     owner = np.repeat(np.arange(vector_map.lanes), np.diff(vector_map.centerline_ptr))
-    for agent in np.flatnonzero((modes == DRIVER) & (bias != 0.0)):
+    for agent in np.flatnonzero(modes == DRIVER):
         points = path[path_ptr[agent] : path_ptr[agent + 1] : 20, :2]
         narrowest = _LANE_WIDTH
         if len(center):
             nearest = np.argmin(((points[:, None] - center[None]) ** 2).sum(axis=2), axis=1)
             narrowest = float(width[owner[nearest]].min())
-        room = max(0.5 * (narrowest - size[agent, 1]) - 0.2, 0.0)
-        bias[agent] = np.clip(bias[agent], -room, room)
-    return bias
+        room[agent] = np.clip(0.5 * (narrowest - size[agent, 1]) - 0.1, 0.0, _MOST_ROOM)
+    return room
 
 
 def _lane_widths(vector_map: VectorMap) -> Float:
@@ -336,11 +336,14 @@ def _crossing(path: Float, segment: Float) -> float | None:
     return None
 
 
-def _conflicts(scenario: Scenario, path: Float, path_ptr: Int, modes: Int, drivers: Float) -> tuple[Float, Int, Int]:
+def _conflicts(
+    scenario: Scenario, path: Float, path_ptr: Int, modes: Int, drivers: Float, room: Float
+) -> tuple[Float, Int, Int]:
     """Rows of conflicts per agent, each pair's conflict once from either side (columns in ``traffic_world``)."""
     agents = len(modes)
     margin = np.where(modes == WALKER, _WALKER_MARGIN, 0.5 * _MARGIN)
-    half_width = 0.5 * scenario.tracks.size[:, 1] + margin + np.abs(drivers[:, Driver.LANE_BIAS])
+    half_width = 0.5 * scenario.tracks.size[:, 1] + margin
+    half_width += np.minimum(np.abs(drivers[:, Driver.LANE_BIAS]) + 0.15 * drivers[:, Driver.NOISE], room)
     begin = np.array([path[row, :2] if row < len(path) else (0.0, 0.0) for row in path_ptr[:-1]]).reshape(-1, 2)
     sweep = np.concatenate(
         [_sweep(path[path_ptr[a] : path_ptr[a + 1]], scenario.tracks.size[a, 0]) for a in range(agents)] + [np.zeros(0)]

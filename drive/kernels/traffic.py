@@ -44,6 +44,7 @@ from drive.kernels.traffic_world import (
     PENDING,
     RADIUS,
     REPLAY,
+    ROOM,
     SIN,
     SLOPE,
     SPACING,
@@ -367,6 +368,7 @@ def move(
         row = min(max(low + int(motion[i, ARC] / SPACING), low), high - 1)
         scale = 2.0 if who[i, MODE] == WALKER else 5.0 + 0.8 * v
         target = driver[i, D_BIAS] + driver[i, D_NOISE] * WEAVE_SD * motion[i, WEAVE]
+        target = min(max(target, -driver[i, ROOM]), driver[i, ROOM])
         cos = 1.0 / math.sqrt(1.0 + slope * slope)
         slope += travelled * ((target - offset) / (scale * scale) - 2.0 * slope / scale)
         motion[i, ARC] += travelled * cos / max(1.0 - path[row, PATH_CURVATURE] * offset, 0.3)

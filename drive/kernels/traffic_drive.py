@@ -186,6 +186,8 @@ def follow(
     gap, speed = perceive(driver, mind, motion, seen, i, k)
     if gap < FAR:
         wanted = min(wanted, idm(v, free, gap - half, speed, headway, rest, a, b))
+    if near_gap < 0.5 * rest:  # nobody misjudges the last step
+        wanted = min(wanted, (near_speed - v) / 0.3 - 0.1)
     line = motion[i, LINE_AT] - front
     if motion[i, LINE_AT] < FAR:
         wanted = min(wanted, idm(v, free, line, 0.0, 0.5 * headway, 0.8, a, b))

@@ -28,8 +28,8 @@ PENDING, ENTERING, ACTIVE, GONE = 0, 1, 2, 3
 # columns of ``who`` [A, 9]: mode; samples of entry and of the last appearance, counted from the start; rows of the
 # agent's path, lines and conflicts
 MODE, FIRST, LAST, PATH_LOW, PATH_HIGH, LINE_LOW, LINE_HIGH, ZONE_LOW, ZONE_HIGH = range(9)
-# columns of ``driver`` [A, 18] after drive.drivers.Driver: size [m]
-LENGTH, WIDTH = DRIVER_COLUMNS, DRIVER_COLUMNS + 1
+# columns of ``driver`` [A, 19] after drive.drivers.Driver: size, room on either side of the path inside the lane [m]
+LENGTH, WIDTH, ROOM = DRIVER_COLUMNS, DRIVER_COLUMNS + 1, DRIVER_COLUMNS + 2
 # columns of ``path``: box centre [m], direction [rad, continuous], curvature [1/m], greatest sensible speed [m/s],
 # turning up to here in either direction [rad]
 PATH_X, PATH_Y, PATH_HEADING, PATH_CURVATURE, PATH_SPEED, PATH_TURN = range(6)
@@ -59,7 +59,7 @@ X, Y, COS, SIN, SPEED, HALF_LENGTH, HALF_WIDTH, RADIUS, ACCELERATION = range(9)
 class TrafficWorld(NamedTuple):
     """What does not change: A agents, T scene steps, N path points, M conflict rows, L lights, E events.
 
-    ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 18]``, ``path [N, 6]`` (a point every
+    ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 19]``, ``path [N, 6]`` (a point every
     SPACING), ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` have the columns above. ``position``,
     ``heading``, ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 10]``
     the events with one more column, the speed limit [m/s] at the point of conflict.
