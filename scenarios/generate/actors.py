@@ -48,7 +48,7 @@ class Actor:
 
 def draw_size(kind: AgentKind, rng: Rng) -> tuple[float, float]:
     """Length and width [m] by the measured distributions of real agents (five draws whatever the kind)."""
-    one, two, three, four = rng.standard_normal(4)
+    one, two, three, _four = rng.standard_normal(4)
     share = rng.random()
     if kind == AgentKind.CAR:
         width = 2.0 + 0.15 * (0.56 * one + np.sqrt(1 - 0.56**2) * two)

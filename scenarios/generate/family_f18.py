@@ -119,12 +119,12 @@ def _people(
     """
     behavior, total = int(knobs["behavior"]), int(knobs["people"])
     item = network.crossings[number]
-    false_cues = total if behavior == NOBODY else int(round(knobs["false_cues"] * (total - 1)))
+    false_cues = total if behavior == NOBODY else round(knobs["false_cues"] * (total - 1))
     walk = item.line[1] - item.line[0]
     width = float(np.hypot(*walk))
     depth = float(np.ptp((item.ring - item.line[0]) @ (np.array((-walk[1], walk[0])) / width)))
     ego_at_first = np.hypot(*(item.line[0] - conflict[:2])) < np.hypot(*(item.line[1] - conflict[:2]))
-    main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.55)
+    main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.7)
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
     arrival = knobs["arrival"]
@@ -166,7 +166,7 @@ def _people(
             limit[slow] *= min(0.8 / (knobs["hesitation"] * pace), 0.9)
         if mode == TURN_BACK:
             turn = start + turn_back * width
-            limit[(along > turn - 0.3) & (along < turn + 3.5 * TURN_RADIUS)] *= 0.6 / pace
+            limit[(along > turn - 1.0) & (along < turn + 3.5 * TURN_RADIUS)] *= 0.5 / pace
         if main:
             arrival = float(np.clip(max(arrival, time - offset + 1.0), 4.5, 9.5))
         driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}

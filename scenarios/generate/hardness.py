@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from drive.scene import DT, AgentKind, Cue, Scenario
+from drive.traffic import TrafficWorld
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
 from scenarios.generate.families import Setting
@@ -17,7 +18,9 @@ REACTION = 0.3
 MARGIN = 0.5
 
 
-def measure(scenario: Scenario, actors: list[Actor], setting: Setting) -> tuple[float, list[dict[str, Any]]]:
+def measure(
+    scenario: Scenario, actors: list[Actor], setting: Setting, world: TrafficWorld
+) -> tuple[float, list[dict[str, Any]]]:
     """Hardness of the scene and its events (one per critical actor that meets the ego's way).
 
     The nominal ego drives on from its state at the start as the road suggests and ignores the actor.
@@ -29,7 +32,7 @@ def measure(scenario: Scenario, actors: list[Actor], setting: Setting) -> tuple[
     if not any(actor.critical for actor in actors):
         return 0.0, events
     nominal = nominal_motion(scenario, path)
-    others = roll_scenario(scenario, path_states(path, nominal))
+    others = roll_scenario(scenario, path_states(path, nominal), world)
     for row, actor in enumerate(actors):
         if actor.critical and len(actor.points):
             follow = actor.kind != AgentKind.PEDESTRIAN

@@ -1,5 +1,6 @@
 """Ways through a network: the ego's corridor, other vehicles' lane chains, and walkers' lines, as sampled curves."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,18 +90,19 @@ def at_arc(way: Way, arc: float) -> Float:
 
 
 def resample(curve: Float, arc: Float, stations: Float) -> Float:
-    """The curve ``[S, 4]`` at ``stations``; positions follow the headings, headings (continuous) the curvatures."""
+    """The curve ``[S, 4]`` at ``stations``; positions follow the headings, headings follow the curvatures."""
     row = np.clip(np.searchsorted(arc, stations, side="right") - 1, 0, len(arc) - 2)
+    first, second = curve[row], curve[row + 1]
     step = arc[row + 1] - arc[row]
     u = np.clip((stations - arc[row]) / step, 0.0, 1.0)
-    heading = np.unwrap(curve[:, 2])
+    turned = first[:, 2] + wrap_angle(second[:, 2] - first[:, 2])
     h00, h01 = (1 + 2 * u) * (1 - u) ** 2, u * u * (3 - 2 * u)
     h10, h11 = u * (1 - u) ** 2 * step, u * u * (u - 1) * step
     out = np.empty((len(stations), 4))
-    for column, slope in ((0, np.cos(heading)), (1, np.sin(heading)), (2, curve[:, 3])):
-        value = heading if column == 2 else curve[:, column]
-        out[:, column] = h00 * value[row] + h01 * value[row + 1] + h10 * slope[row] + h11 * slope[row + 1]
-    out[:, 3] = curve[row, 3] + u * (curve[row + 1, 3] - curve[row, 3])
+    out[:, 0] = h00 * first[:, 0] + h01 * second[:, 0] + h10 * np.cos(first[:, 2]) + h11 * np.cos(second[:, 2])
+    out[:, 1] = h00 * first[:, 1] + h01 * second[:, 1] + h10 * np.sin(first[:, 2]) + h11 * np.sin(second[:, 2])
+    out[:, 2] = wrap_angle(h00 * first[:, 2] + h01 * turned + h10 * first[:, 3] + h11 * second[:, 3])
+    out[:, 3] = first[:, 3] + u * (second[:, 3] - first[:, 3])
     return out
 
 
@@ -132,9 +134,7 @@ def densify(points: Float, step: float = PATH_STEP) -> Float:
     keep = np.concatenate(((True,), np.hypot(*np.diff(points, axis=0).T) > 1e-6))
     points = points[keep]
     arc = np.concatenate(((0.0,), np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
-    extra = [
-        np.linspace(a, b, max(2, int(np.ceil((b - a) / step)) + 1))[1:] for a, b in zip(arc[:-1], arc[1:], strict=True)
-    ]
+    extra = [np.linspace(a, b, max(2, int(np.ceil((b - a) / step)) + 1))[1:] for a, b in itertools.pairwise(arc)]
     stations = np.concatenate([np.zeros(1), *extra])
     return np.column_stack([np.interp(stations, arc, points[:, i]) for i in range(2)])
 

@@ -66,6 +66,7 @@ def ego_path(way: Way, style: Style) -> Float:
     """
     stations = np.arange(0.0, way.length, SPACING)
     curve = resample(way.curve, way.arc, stations)
+    curve[:, 2] = np.unwrap(curve[:, 2])
     bend = np.maximum(np.abs(curve[:, 3]), 1e-6)
     change = np.maximum(np.abs(np.gradient(curve[:, 3], SPACING)), 1e-6)
     speed = np.interp(stations, way.arc, way.limit) * style.factor

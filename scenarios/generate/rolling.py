@@ -3,17 +3,18 @@
 import numpy as np
 
 from drive.scene import Scenario
-from drive.traffic import compile_traffic, start_traffic, traffic_rollout
+from drive.traffic import TrafficWorld, compile_traffic, start_traffic, traffic_rollout
 from scenarios.generate.geometry import Float
 from scenarios.generate.search import Others
 
 
-def roll_scenario(scenario: Scenario, ego: Float | None = None) -> Others:
+def roll_scenario(scenario: Scenario, ego: Float | None = None, world: TrafficWorld | None = None) -> Others:
     """Reactive traffic of a scenario from its start on, for an ego that drives the states ``ego [K+1, 11]``.
 
-    By default the ego is on its reference; then the stored tracks must come out.
+    By default the ego is on its reference; then the stored tracks must come out. ``world`` saves compiling the traffic of a
+    scenario again.
     """
-    world = compile_traffic(scenario, "idm")
+    world = compile_traffic(scenario, "idm") if world is None else world
     state = start_traffic(world, scenario)
     others = first_sample(scenario, scenario.horizon)
     car = scenario.ego_vehicle

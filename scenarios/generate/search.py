@@ -204,7 +204,7 @@ def roll(
     for n in range(steps):
         at = k + n
         arc, v, a = motion[n]
-        x, y, h, bend = pose_at(path, arc)
+        x, y, h, _bend = pose_at(path, arc)
         cx, cy = x + to_center * math.cos(h), y + to_center * math.sin(h)
         gap, lead = nearest_lead(task, others, arc, v, at)
         front = arc + to_center + 0.5 * length
@@ -253,12 +253,12 @@ def price(
     lead: float,
 ) -> float:
     """Hazard per second of the step that ends in row ``n + 1`` of ``motion`` and sample ``at + 1``."""
-    path, lines, crossings, style, vehicle = task.path, task.lines, task.crossings, task.style, task.vehicle
+    path, lines, crossings, _style, vehicle = task.path, task.lines, task.crossings, task.style, task.vehicle
     position, heading, velocity, valid = others.position, others.heading, others.velocity, others.valid
     size, kind = others.size, others.kind
-    arc, v, a = motion[n + 1]
+    arc, v, _a = motion[n + 1]
     length, width, to_center = vehicle[LENGTH], vehicle[WIDTH], vehicle[TO_CENTER]
-    x, y, h, bend = pose_at(path, arc)
+    x, y, h, _bend = pose_at(path, arc)
     cx, cy = x + to_center * math.cos(h), y + to_center * math.sin(h)
     cos, sin = math.cos(h), math.sin(h)
     cost = 0.0

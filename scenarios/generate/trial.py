@@ -1,0 +1,207 @@
+"""One try at a scene: warm-up, history, search for the reference, final roll of the traffic."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from drive.kernels.checks import overlapping
+from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, Event, Lights, Paths, Scenario, Tracks, Trigger
+from drive.traffic import TrafficWorld, compile_traffic, copy_traffic, start_traffic
+from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
+from scenarios.generate.actors import Actor
+from scenarios.generate.families import Setting
+from scenarios.generate.geometry import Float
+from scenarios.generate.knobs import Recipe, stream
+from scenarios.generate.paths import at_arc
+from scenarios.generate.reference import GOOD, drive, path_states
+from scenarios.generate.rolling import first_sample, roll_scenario
+from scenarios.generate.search import Others, Task
+from scenarios.generate.timing import WARM_UP
+
+FUTURE_STEPS = 150
+WARM_STEPS = round(WARM_UP / DT)
+STEPS = HISTORY_STEPS + FUTURE_STEPS + 1
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """A scenario without checks, and its compiled traffic."""
+
+    scenario: Scenario
+    world: TrafficWorld
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One try to make a scenario of a setting, with those of its actors that ``rows`` names.
+
+    ``drivers`` and ``lights`` are those of all actors and of the time from the beginning of the warm-up.
+    """
+
+    recipe: Recipe
+    setting: Setting
+    rows: np.ndarray
+    drivers: Float
+    lights: Lights
+    task: Task
+
+    def run(self) -> "Rolled | list[int]":
+        """Warm up, drive, roll: the scenario, or the agents (positions in ``rows``) that touch somebody and have to go."""
+        actors = [self.setting.actors[row] for row in self.rows]
+        begin = np.array((self.setting.arc, self.setting.speed, 0.0))
+        warm = self._warm_scenario(actors, begin)
+        motion, others = self._drive(warm, compile_traffic(warm, "idm"), begin, WARM_STEPS + HISTORY_STEPS)
+        if touching := self._touching(others, motion):
+            return touching
+        history = slice(WARM_STEPS, WARM_STEPS + HISTORY_STEPS + 1)
+        scenario = self._scenario(actors, others, history, motion)
+        world = compile_traffic(scenario, "idm")
+        motion_after, _ = self._drive(scenario, world, motion[-1], FUTURE_STEPS)
+        reference = _rounded_states(
+            path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:])))
+        )
+        scenario = replace(scenario, reference=reference)
+        final = roll_scenario(scenario, world=world)
+        if touching := self._touching(final, motion_after):
+            return touching
+        return Rolled(_with_future(scenario, final), world)
+
+    def _drive(self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int) -> tuple[Float, Others]:
+        state = start_traffic(world, scenario)
+        others = first_sample(scenario, steps)
+        motion = np.zeros((steps + 1, 3))
+        motion[0] = begin
+        drive(world, state, copy_traffic(state), others, self.task, motion, GOOD)
+        return motion, others
+
+    def _touching(self, others: Others, motion: Float) -> list[int]:
+        """Agents that touch somebody or the ego, from the moment of the first touch to a second later."""
+        center = center_from_rear_axle(path_states(self.task.path, motion), PACIFICA)
+        position = np.concatenate((others.position, center[None, :, :2]))
+        heading = np.concatenate((others.heading, center[None, :, 2]))
+        size = np.concatenate((others.size, ((PACIFICA.length, PACIFICA.width),)))
+        valid = np.concatenate((others.valid, np.ones((1, len(motion)), np.bool_)))
+        hit = overlapping(position, heading, size, valid, 0, len(motion))
+        if not hit.any():
+            return []
+        first = int(np.flatnonzero(hit.any(axis=0))[0])
+        return [int(row) for row in np.flatnonzero(hit[:-1].any(axis=1) & (hit[:-1].argmax(axis=1) <= first + 10))]
+
+    def _warm_scenario(self, actors: list[Actor], begin: Float) -> Scenario:
+        """A scenario whose start is the beginning of the warm-up; scripts only hold actors where they are."""
+        steps = WARM_STEPS + HISTORY_STEPS + 2
+        pose = np.array([actor.pose for actor in actors]).reshape(-1, 3)
+        speed = np.array([actor.speed for actor in actors])
+        position = np.repeat(pose[:, None, :2], steps, axis=1)
+        velocity = np.stack((speed * np.cos(pose[:, 2]), speed * np.sin(pose[:, 2])), axis=1)
+        position[:, 0] -= DT * velocity
+        reference = path_states(self.task.path, np.repeat(begin[None], steps, axis=0))
+        reference[:, Ego.AX] = 0.0
+        script = self._script()
+        held = (script[:, Event.TRIGGER] == Trigger.TIME) & (script[:, Event.VALUE] <= 0.0)
+        state = np.concatenate((self.lights.state[:, :1], self.lights.state[:, : steps - 1]), axis=1)
+        return self._assemble(
+            actors,
+            position,
+            np.repeat(pose[:, None, 2], steps, axis=1),
+            np.repeat(velocity[:, None], steps, axis=1),
+            np.ones((len(actors), steps), np.bool_),
+            reference,
+            1,
+            replace(self.lights, state=np.ascontiguousarray(state)),
+            script[held],
+        )
+
+    def _scenario(self, actors: list[Actor], others: Others, history: slice, motion: Float) -> Scenario:
+        """The final scenario with its history; after the start everything stands still until it is rolled."""
+
+        def held(values: np.ndarray) -> np.ndarray:
+            past = values[:, history]
+            return np.concatenate((past, np.repeat(past[:, -1:], FUTURE_STEPS, axis=1)), axis=1)
+
+        states = _rounded_states(path_states(self.task.path, motion[history]))
+        reference = np.concatenate((states, np.repeat(states[-1:], FUTURE_STEPS, axis=0)))
+        lights = replace(self.lights, state=np.ascontiguousarray(self.lights.state[:, WARM_STEPS:]))
+        return self._assemble(
+            actors,
+            np.round(held(others.position), 4),
+            np.round(held(others.heading), 5),
+            np.round(held(others.velocity), 4),
+            held(others.valid),
+            reference,
+            HISTORY_STEPS,
+            lights,
+            self._script(),
+        )
+
+    def _script(self) -> Float:
+        """Events of the actors that are left, with their new indices."""
+        new = {int(row): number for number, row in enumerate(self.rows)}
+        rows = [(new[int(event[0])], *event[1:]) for event in self.setting.events if int(event[0]) in new]
+        return np.array(rows, np.float64).reshape(-1, EVENT_COLUMNS)
+
+    def _assemble(  # type: ignore[no-untyped-def]
+        self, actors, position, heading, velocity, valid, reference, start, lights, script
+    ) -> Scenario:
+        lengths = [len(actor.points) for actor in actors]
+        setting = self.setting
+        goal = at_arc(setting.way, setting.way.length - 20.0)
+        recipe = self.recipe
+        return Scenario(
+            id=recipe.id,
+            source="generated",
+            family=recipe.family,
+            group=recipe.group,
+            origin=_origin(recipe),
+            t0_us=0,
+            start=start,
+            map=setting.network.map,
+            tracks=Tracks(
+                ids=tuple(f"{actor.kind.name.lower()}-{row:03d}" for actor, row in zip(actors, self.rows, strict=True)),
+                kind=np.array([actor.kind for actor in actors], np.int8),
+                size=np.round(np.array([actor.size for actor in actors]).reshape(-1, 2), 3),
+                position=position,
+                heading=heading,
+                velocity=velocity,
+                valid=valid,
+                cues=np.zeros(valid.shape, np.uint8),
+            ),
+            lights=lights,
+            ego_vehicle=PACIFICA,
+            route=np.array(setting.way.lanes, np.int32),
+            goal=goal[:2],
+            reference=reference,
+            drivers=self.drivers[self.rows],
+            script=script,
+            paths=Paths(
+                np.concatenate([np.zeros((0, 2)), *(actor.points for actor in actors)]),
+                np.concatenate([np.zeros(0), *(actor.limit for actor in actors)]),
+                np.concatenate(((0,), np.cumsum(lengths))).astype(np.int32),
+            ),
+            licence=LICENCE,
+        )
+
+
+def _rounded_states(states: Float) -> Float:
+    """Ego states as they are stored: poses to 0.1 mm and 1e-5 rad, the rest to 1e-6."""
+    rounded = np.round(states, 6)
+    rounded[:, :2] = np.round(states[:, :2], 4)
+    rounded[:, Ego.HEADING] = np.round(states[:, Ego.HEADING], 5)
+    return rounded
+
+
+def _with_future(scenario: Scenario, others: Others) -> Scenario:
+    tracks, start = scenario.tracks, scenario.start
+    position, heading = tracks.position.copy(), tracks.heading.copy()
+    velocity, valid = tracks.velocity.copy(), tracks.valid.copy()
+    position[:, start:] = np.round(others.position, 4)
+    heading[:, start:] = np.round(others.heading, 5)
+    velocity[:, start:] = np.round(others.velocity, 4)
+    valid[:, start:] = others.valid
+    return replace(scenario, tracks=replace(tracks, position=position, heading=heading, velocity=velocity, valid=valid))
+
+
+def _origin(recipe: Recipe) -> Float:
+    rng = stream(recipe, "origin")
+    return np.round(rng.uniform((-5000.0, -5000.0, -np.pi), (5000.0, 5000.0, np.pi)), 3)
