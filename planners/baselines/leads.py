@@ -12,7 +12,7 @@ from drive.observation import Observation
 from drive.scene import LightState
 from drive.vehicle import VehicleParameters
 from planners.baselines.pace import BRAKING
-from planners.baselines.route import Path, Route
+from planners.baselines.route import SPACING, Path, Route
 
 Float = NDArray[np.float64]
 
@@ -36,6 +36,42 @@ class Lead:
     until: float = math.inf
 
 
+@dataclass(frozen=True)
+class Corridor:
+    """The strip of road the ego's body sweeps on a path, with a margin.
+
+    Attributes:
+        path: Of the rear axle.
+        left, right: ``[Q]`` [m] to both sides of each sample of the path. On the outside of a bend the front corner
+            swings out: the strip is wider there for as long as the bumper is ahead of the axle.
+        front: Of the ego, from the rear axle [m].
+    """
+
+    path: Path
+    left: Float
+    right: Float
+    front: float
+
+    @staticmethod
+    def along(path: Path, vehicle: VehicleParameters, margin: float) -> "Corridor":
+        """The corridor of a vehicle with ``margin`` [m] on both sides."""
+        half = vehicle.width / 2
+        behind = np.arange(int(vehicle.front / SPACING) + 1)  # samples the rear axle may be at
+        window = np.maximum(np.arange(len(path.arc))[:, None] - behind, 0)
+        swing = []
+        for sign in (-1.0, 1.0):  # the left side is the outside of bends to the right
+            bend = np.maximum((sign * path.curvature)[window].max(axis=1), 1e-6)
+            radius = 1 / bend + half
+            swing.append(np.sqrt(radius**2 + vehicle.front**2) - radius)
+        return Corridor(path, half + margin + swing[0], half + margin + swing[1], vehicle.front)
+
+    def inside(self, points: Float) -> tuple[Float, NDArray[np.bool_]]:
+        """Arc [m] of each point ``[..., 2]``, and whether it is in the corridor ahead of the front bumper."""
+        arc, lateral, near = self.path.project(points)
+        within = (lateral < self.left[near]) & (-lateral < self.right[near])
+        return arc, within & (arc > self.front) & (arc < self.path.arc[-1])
+
+
 def find_leads(
     observation: Observation, path: Path, vehicle: VehicleParameters, speed: float, margin: float
 ) -> list[Lead]:
@@ -48,18 +84,20 @@ def find_leads(
     to stay there.
     """
     half = vehicle.width / 2 + margin
+    corridor = Corridor.along(path, vehicle, margin)
+    widest = max(corridor.left.max(), corridor.right.max())
     position, heading = observation.agent_position[:, -1], observation.agent_heading[:, -1]
     velocity, size = observation.agent_velocity[:, -1], observation.agent_size
     pace = np.linalg.norm(velocity, axis=1)
-    reach = np.hypot(size[:, 0], size[:, 1]) / 2 + half + pace * HORIZON
+    reach = np.hypot(size[:, 0], size[:, 1]) / 2 + widest + pace * HORIZON
     if not len(reach):
         return []
-    arc, lateral = path.project(position)
+    arc, lateral, _ = path.project(position)
     near = observation.agent_valid[:, -1] & (np.abs(lateral) < reach) & (-reach < arc) & (arc < path.arc[-1] + reach)
     leads: list[Lead] = []
     for agent in np.flatnonzero(near):
         outline = _outline(position[agent], heading[agent], size[agent])
-        lead = _inside_now(path, outline, velocity[agent], half, vehicle.front)
+        lead = _inside_now(corridor, outline, velocity[agent])
         if lead is None and pace[agent] > STANDING:
             road = float(np.interp(arc[agent], path.arc, path.heading))
             along = float(velocity[agent] @ (math.cos(road), math.sin(road)))
@@ -67,7 +105,7 @@ def find_leads(
                 sideways = float(velocity[agent] @ (-math.sin(road), math.cos(road)))
                 lead = _merging(arc[agent], lateral[agent], along, sideways, size[agent], half, vehicle.front, speed)
             else:
-                lead = _crossing(path, outline, velocity[agent], half, vehicle, speed)
+                lead = _crossing(corridor, outline, velocity[agent], vehicle, speed)
         if lead is not None:
             leads.append(lead)
     return leads
@@ -80,18 +118,12 @@ def _outline(position: Float, heading: float, size: Float) -> Float:
     return (corners + share * (np.roll(corners, -1, axis=0) - corners)).reshape(-1, 2)
 
 
-def _inside(path: Path, points: Float, half: float, front: float) -> tuple[Float, NDArray[np.bool_]]:
-    """Arc of each point, and whether it is in the corridor ahead of the front bumper."""
-    arc, lateral = path.project(points)
-    return arc, (np.abs(lateral) < half) & (arc > front) & (arc < path.arc[-1])
-
-
-def _inside_now(path: Path, outline: Float, velocity: Float, half: float, front: float) -> Lead | None:
-    arc, inside = _inside(path, outline, half, front)
+def _inside_now(corridor: Corridor, outline: Float, velocity: Float) -> Lead | None:
+    arc, inside = corridor.inside(outline)
     if not inside.any():
         return None
     rear = float(arc[inside].min())
-    road = float(np.interp(rear, path.arc, path.heading))
+    road = float(np.interp(rear, corridor.path.arc, corridor.path.heading))
     return Lead(rear, float(velocity @ (math.cos(road), math.sin(road))))
 
 
@@ -111,14 +143,15 @@ def _merging(
 
 
 def _crossing(
-    path: Path, outline: Float, velocity: Float, half: float, vehicle: VehicleParameters, speed: float
+    corridor: Corridor, outline: Float, velocity: Float, vehicle: VehicleParameters, speed: float
 ) -> Lead | None:
     """An agent that crosses the corridor while the ego passes there."""
     times = np.arange(0.25, HORIZON + 0.01, 0.25)
     center = outline.mean(axis=0)
-    _, lateral = path.project(center + times[:, None] * velocity)
-    times = times[np.abs(lateral) < half + np.linalg.norm(outline - center, axis=1).max()]
-    arc, inside = _inside(path, outline + times[:, None, None] * velocity, half, vehicle.front)
+    _, lateral, near = corridor.path.project(center + times[:, None] * velocity)
+    reach = np.maximum(corridor.left, corridor.right)[near] + np.linalg.norm(outline - center, axis=1).max()
+    times = times[np.abs(lateral) < reach]
+    arc, inside = corridor.inside(outline + times[:, None, None] * velocity)
     if not inside.any():
         return None
     occupied = np.flatnonzero(inside.any(axis=1))

@@ -75,8 +75,8 @@ class Path:
         y = np.interp(inside, self.arc, self.points[:, 1]) + beyond * np.sin(heading)
         return np.stack((x, y, wrap_angle(heading)), axis=1)
 
-    def project(self, points: Float) -> tuple[Float, Float]:
-        """Arc length and lateral offset (left positive) ``[...]`` [m] of points ``[..., 2]`` [m].
+    def project(self, points: Float) -> tuple[Float, Float, NDArray[np.intp]]:
+        """Arc length and lateral offset (left positive) [m] of points ``[..., 2]`` [m], and the nearest sample.
 
         A point before the start has a negative arc; one beyond the end an arc larger than the path's.
         """
@@ -87,7 +87,8 @@ class Path:
         cos, sin = np.cos(self.heading[near]), np.sin(self.heading[near])
         arc = self.arc[near] + offset[:, 0] * cos + offset[:, 1] * sin
         lateral = offset[:, 1] * cos - offset[:, 0] * sin
-        return arc.reshape(points.shape[:-1]), lateral.reshape(points.shape[:-1])
+        shape = points.shape[:-1]
+        return arc.reshape(shape), lateral.reshape(shape), near.reshape(shape)
 
 
 def build_route(observation: Observation) -> Route:
@@ -117,7 +118,7 @@ def build_route(observation: Observation) -> Route:
     return Route(points, heading, curvature, limit, lane, float(ego_arc), dead_end)
 
 
-def steer_onto(route: Route, length: float, speed: float, max_curvature: float = 0.18) -> Path:
+def steer_onto(route: Route, length: float, speed: float, max_curvature: float = 0.22) -> Path:
     """The path from the ego's pose onto the route, ``length`` [m] long.
 
     A point drives along the route and steers by d'' = -d / L^2 - 2 d' / L (critically damped in the lateral offset d

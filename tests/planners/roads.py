@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from drive.drivers import default_drivers
 from drive.map import Area, Lane, Layer, StopCause, StopLine, build_map
 from drive.scene import Lights, LightState, Scenario
 from drive.vehicle import Ego
@@ -51,7 +52,8 @@ def scene(
         np.array([vector_map.lane_centerline(number)[0, :2] for number in index]).reshape(-1, 2),
         np.array([np.full(STEPS, lights[name]) for name in names], np.int8).reshape(-1, STEPS),
     )
-    made = straight_scene(agents, speed, vector_map, signals, **changes)
+    drivers = default_drivers(np.array([kind for kind, _, _ in agents], np.int8))
+    made = straight_scene(agents, speed, vector_map, signals, **({"drivers": drivers} | changes))
     reference = made.reference.copy()
     t = 0.1 * (np.arange(STEPS) - START)
     x, y, heading = start

@@ -231,6 +231,15 @@ def test_idm_does_not_brake_for_those_who_are_not_in_its_way(kind, size, motion)
     assert drive(on_straight((kind, size, motion)), "idm")[0].ego[:, Ego.AX].min() > -0.2
 
 
+def test_idm_knows_that_its_front_swings_out_in_a_tight_turn():
+    poses = curve((30, 0), (12, 7.5), (60, 0))
+    place = poses[36]
+    outside = place[:2] + 2.5 * np.array([np.sin(place[2]), -np.cos(place[2])])
+    waiting = moving(tuple(outside), 0.0, float(place[2]) + np.pi)
+    rollout, _, _ = drive(scene([lane("a", poses)], ["a"], (10.0, 0.0, 0.0), 5.0, [(CAR, SIZE, waiting)]), "idm")
+    assert rollout.ego[-1, Ego.VX] < 0.5
+
+
 def test_neighbors_in_a_bend_are_not_taken_for_cut_ins():
     inner, outer = curve((20, 0), (150, 60.0)), curve((20, 0), (159, 63.6), start=(0.0, -3.6, 0.0))
     angle = 8.0 / 63.6 * 0.1 * (np.arange(101) - START) + 0.45

@@ -2,8 +2,10 @@
 
 import sys
 
+import numpy as np
 import pytest
 
+from drive.drivers import default_drivers
 from drive.errors import PlannerError
 from drive.scene import AgentKind
 from planners.check import check, without_agents
@@ -82,7 +84,8 @@ def plugin(tmp_path_factory):
 
 
 def scene():
-    return straight_scene([(AgentKind.CAR, (4.6, 1.9), moving((60.0, 0.0), 8.0))], speed=8.0)
+    drivers = default_drivers(np.array([AgentKind.CAR]))
+    return straight_scene([(AgentKind.CAR, (4.6, 1.9), moving((60.0, 0.0), 8.0))], speed=8.0, drivers=drivers)
 
 
 @pytest.mark.parametrize("name", ["Good", "Resets", "Seeded"])
