@@ -26,7 +26,7 @@ def fingerprint() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
-        "code": _code_digest(Path(__file__).resolve().parents[1]),
+        "toolkit code": _code_digest(Path(__file__).resolve().parents[1]),
         **{name: _version(name) for name in PACKAGES},
     }
 

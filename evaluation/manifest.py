@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drive.errors import RunError
-from evaluation.fingerprint import differences
 from evaluation.suite import SceneRef
 
 SCHEMA = "run/1"
@@ -141,6 +140,8 @@ def _differences(old: Manifest, new: Manifest) -> Iterator[_Difference]:
         before, now = getattr(old.settings, name), getattr(new.settings, name)
         if before != now:
             yield _Difference(name, before, now)
+    yield from _compare("the environment ({})", old.fingerprint, new.fingerprint)
+    yield from _compare("the version of metric {}", old.metric_versions, new.metric_versions)
     before_scenes = {scene.id: scene for scene in old.suite.scenes}
     now_scenes = {scene.id: scene for scene in new.suite.scenes}
     if before_scenes.keys() != now_scenes.keys():
@@ -153,14 +154,12 @@ def _differences(old: Manifest, new: Manifest) -> Iterator[_Difference]:
         known = before_planners.get(planner.name, planner)
         if known != planner:
             yield _Difference(f"the code, options or weights of planner {planner.name}", *_short(known, planner))
-    for metric in sorted({*old.metric_versions, *new.metric_versions}):
-        before, now = old.metric_versions.get(metric), new.metric_versions.get(metric)
-        if before != now:
-            yield _Difference(f"the version of metric {metric}", before, now)
-    for phrase in differences(old.fingerprint, new.fingerprint):
-        field, _, values = phrase.partition(": ")
-        before_text, _, now_text = values.partition(" in the run, ")
-        yield _Difference(f"the environment ({field})", before_text, now_text.removesuffix(" here"))
+
+
+def _compare(what: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[_Difference]:
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            yield _Difference(what.format(name), old.get(name, "absent"), new.get(name, "absent"))
 
 
 def _counts(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:

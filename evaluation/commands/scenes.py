@@ -61,11 +61,11 @@ def export(
 ) -> int:
     """Write scenes as nuScenes tables and map expansion, for other tools."""
     from evaluation.suite import load_scene
-    from scenarios.export import export_nuscenes
+    from scenarios.export import export as write
 
     scenes, store = _suite(suite, data)
     wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
-    export_nuscenes([load_scene(scene, store) for scene in wanted], out)
+    write([load_scene(scene, store) for scene in wanted], out)
     say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite nuscenes --data {out} ...`")
     return DONE
 
