@@ -125,7 +125,8 @@ def _maps(location: Location, data: Any) -> Iterator[Line]:
             continue
         yield Line("ok", f"map {place}: {len(api.lane)} lanes, {len(api.lane_connector)} connectors")
         known = {record["token"] for record in (*api.lane, *api.lane_connector)}
-        dangling = {name for ends in api.connectivity.values() for name in ends["outgoing"] if name not in known}
+        followed = {name for ends in api.connectivity.values() for name in ends.get("outgoing", ())}
+        dangling = followed - known
         if dangling:
             yield Line("note", f"map {place}: {len(dangling)} successors do not exist ({min(dangling)!r}, ...)")
         bare = [name for name in known if not api.arcline_path_3.get(name)]

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from drive.errors import DataError
 from drive.geometry import poses_to_frame, to_frame, wrap_angle
 from drive.map import Area, Lane, Layer, StopCause, StopLine
-from scenarios.nuscenes.tables import ARCHIVE, expansion_file, read_json
+from scenarios.nuscenes.tables import ARCHIVE, as_numbers, expansion_file, read_json
 from scenarios.roadgraph import neighbours, roadblocks
 
 Float = NDArray[np.float64]
@@ -75,8 +75,8 @@ class MapExpansion:
         self._check(self.api.json_obj)
 
     def _check(self, layers: dict[str, Any]) -> None:
-        if not isinstance(layers, dict) or layers.get("version", "1.0") < "1.3":
-            found = layers.get("version", "1.0") if isinstance(layers, dict) else "no map"
+        found = str(layers.get("version", "1.0")) if isinstance(layers, dict) else "none"
+        if found < "1.3":
             raise DataError(f"{self.path} has map version {found}, expected 1.3; get {ARCHIVE} from nuscenes.org")
         for name in ("node", "polygon", "line", *_ALL_LAYERS, "arcline_path_3", "connectivity"):
             if name not in layers:
@@ -88,10 +88,9 @@ class MapExpansion:
 
     def _check_references(self, layers: dict[str, Any]) -> None:
         nodes = {record["token"] for record in layers["node"]}
-        spots = np.array([(record["x"], record["y"]) for record in layers["node"]], np.float64).reshape(-1, 2)
-        bad = np.flatnonzero(~np.isfinite(spots).all(axis=1))
-        if bad.size:
-            raise DataError(f"{self.path}: node {layers['node'][int(bad[0])]['token']!r} is not finite")
+        if not _finite([(record["x"], record["y"]) for record in layers["node"]]):
+            bad = next(record for record in layers["node"] if not _finite([(record["x"], record["y"])]))
+            raise DataError(f"{self.path}: node {bad['token']!r} is not finite")
         for record in layers["polygon"]:
             for ring in (record["exterior_node_tokens"], *(hole["node_tokens"] for hole in record["holes"])):
                 self._check_tokens("polygon", record, "node_tokens", ring, nodes)
@@ -222,12 +221,13 @@ class MapExpansion:
         pieces = self.api.arcline_path_3.get(token)
         if not pieces:
             return None
-        tight = any(
-            piece["radius"] < 30.0 and piece["segment_length"][0] + piece["segment_length"][2] > 0.1 for piece in pieces
-        )
         try:
+            tight = any(
+                piece["radius"] < 30.0 and piece["segment_length"][0] + piece["segment_length"][2] > 0.1
+                for piece in pieces
+            )
             poses = np.array(discretize_lane(pieces, 0.5 if tight else 1.0), np.float64)
-        except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
             raise DataError(
                 f"{self.path}: arcline_path_3 of {token!r} is damaged ({type(error).__name__}: {error})"
             ) from None
@@ -285,10 +285,18 @@ class MapExpansion:
             if not closed:
                 notes.append(f"stop line {record['token']!r} touches no lane and was left out")
                 continue
-            cause = _STOP_CAUSES[record["stop_line_type"]]
+            cause = _STOP_CAUSES.get(record.get("stop_line_type"))
+            if cause is None:
+                notes.append(f"stop line {record['token']!r} has no known type and was left out")
+                continue
             segment = _across(shape, lanes[closed[0]].centerline)
             stops.append(StopLine(segment, tuple(lanes[row].id for row in closed), cause))
         return stops
+
+
+def _finite(spots: list[tuple[Any, Any]]) -> bool:
+    values = as_numbers(spots)
+    return values is not None and values.ndim <= 2 and bool(np.isfinite(values).all())
 
 
 def _inside(shape: BaseGeometry, pose: Float) -> bool:

@@ -24,6 +24,9 @@ MAX_GAP_US = 1_500_000
 WINDOW = 11
 MIN_CURVATURE_SPEED = 0.5
 MAX_CURVATURE = 1 / 3.5
+# Beyond these [m] a box or a place can only be damage: no vehicle is that long, no nuScenes map that wide.
+_LARGEST = 100.0
+_FARTHEST = 1e5
 
 KINDS = {
     "vehicle.car": AgentKind.CAR,
@@ -107,7 +110,7 @@ def ego_poses(data: Any, scene: Record, samples: list[Record]) -> tuple[Times, F
             check_increasing(np.array([1, 0]), [records[-1], record], "sample_data", name)
         records.append(record)
         token = record["next"] if record["timestamp"] < last else ""
-    if records[-1]["timestamp"] < last:
+    if last - records[-1]["timestamp"] > STEP_US // 2:
         missing = (last - records[-1]["timestamp"]) / 1e6
         raise DataError(
             f"{name}: LIDAR_TOP poses end {missing:.1f} s before the last sample; sample_data.json is damaged"
@@ -255,12 +258,12 @@ def _kind(record: Record, scene: str) -> AgentKind:
 
 def _sizes(track: list[Record], scene: str) -> Float:
     sizes = numbers(track, "size", (3,), "sample_annotation", scene)
-    bad = np.flatnonzero((sizes[:, :2] <= 0).any(axis=1))
+    bad = np.flatnonzero(((sizes[:, :2] <= 0) | (sizes[:, :2] > _LARGEST)).any(axis=1))
     if bad.size:
         record = track[int(bad[0])]
         raise DataError(
             f"{scene}: sample_annotation {record['token']!r} has size {record['size']}, "
-            "width and length must be positive"
+            f"width and length must be positive and below {_LARGEST:.0f} m"
         )
     return sizes
 
@@ -268,6 +271,10 @@ def _sizes(track: list[Record], scene: str) -> Float:
 def _planar(records: list[Record], table: str, scene: str) -> Float:
     position = numbers(records, "translation", (3,), table, scene)
     rotation = numbers(records, "rotation", (4,), table, scene)
+    far = np.flatnonzero((np.abs(position[:, :2]) > _FARTHEST).any(axis=1))
+    if far.size:
+        record = records[int(far[0])]
+        raise DataError(f"{scene}: {table} {record['token']!r} has translation {record['translation']}, off every map")
     flat = np.flatnonzero(np.linalg.norm(rotation, axis=1) < 1e-6)
     if flat.size:
         raise DataError(

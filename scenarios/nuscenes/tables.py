@@ -57,17 +57,24 @@ REFERENCES: dict[str, dict[str, str]] = {
     },
     "map": {"log_tokens": "log"},
 }
+# Scenes last 20 s. Something far longer is a damaged time stamp, and would fill the memory with steps.
+_LONGEST_US = 3.6e9
 _CHAIN = ("prev", "next")
-_NEEDED = {
+_LISTS = ("log_tokens",)
+# Other fields that are read: text, then numbers (those are checked where they are read, scene by scene).
+_TEXT = {
     "category": ("name",),
     "log": ("logfile", "location"),
-    "scene": ("name", "nbr_samples"),
+    "scene": ("name",),
+    "sensor": ("channel", "modality"),
+    "map": ("filename",),
+}
+_NUMBERS = {
+    "scene": ("nbr_samples",),
     "sample": ("timestamp",),
     "sample_data": ("timestamp", "is_key_frame"),
     "sample_annotation": ("translation", "size", "rotation"),
     "ego_pose": ("translation", "rotation"),
-    "sensor": ("channel", "modality"),
-    "map": ("filename",),
 }
 
 
@@ -100,11 +107,9 @@ class Location:
 
 def versions_in(folder: Path) -> list[str]:
     """Names of the table folders (``v1.0-mini``, ...) in a data root, sorted."""
-    return sorted(
-        path.name
-        for path in folder.iterdir()
-        if path.is_dir() and ((path / "scene.json").is_file() or re.fullmatch(r"v\d+\.\d+-\w+", path.name))
-    )
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    with_tables = [path.name for path in folders if (path / "scene.json").is_file()]
+    return sorted(with_tables or [path.name for path in folders if re.fullmatch(r"v\d+\.\d+-\w+", path.name)])
 
 
 def locate(path: Path, version: str | None = None) -> Location:
@@ -200,11 +205,16 @@ def check_tables(tables: Tables, location: Location) -> None:
         table, where = tables[name], location.tables / f"{name}.json"
         if not isinstance(table, list) or not all(isinstance(record, dict) for record in table):
             raise DataError(f"{where} is not a list of records; get the file again")
-        needed = ("token", *_NEEDED.get(name, ()), *REFERENCES.get(name, ()))
+        references = REFERENCES.get(name, {})
+        texts = ("token", *_TEXT.get(name, ()), *(field for field in references if field not in _LISTS))
+        needed = (*texts, *_NUMBERS.get(name, ()), *(field for field in references if field in _LISTS))
         for number, record in enumerate(table):
             for field in needed:
                 if field not in record:
                     raise DataError(f"{where}: record {number} ({record.get('token', 'no token')}) has no {field!r}")
+            for field in texts:
+                if not isinstance(record[field], str):
+                    raise DataError(f"{where}: {field} of record {number} is {record[field]!r}, expected text")
         known[name] = {record["token"] for record in table}
         if len(known[name]) < len(table):
             raise DataError(f"{where}: a token appears twice; tokens must be unique within a table")
@@ -213,12 +223,16 @@ def check_tables(tables: Tables, location: Location) -> None:
             there = known[target]
             for record in tables[name]:
                 value = record[field]
-                for token in value if isinstance(value, list) else (value,):
-                    if token not in there and not (token == "" and field in _CHAIN):
+                for token in value if field in _LISTS and isinstance(value, list) else (value,):
+                    if not isinstance(token, str) or (token not in there and not (token == "" and field in _CHAIN)):
                         raise DataError(
                             f"{location.tables / name}.json: {field} {token!r} of record {record['token']!r} "
                             f"is not in {target}.json; the tables do not belong together or one is damaged"
                         )
+    with_map = {token for record in tables["map"] for token in record["log_tokens"]}
+    for record in tables["log"]:
+        if record["token"] not in with_map:
+            raise DataError(f"{location.tables}/map.json: log_tokens of no map name the log {record['token']!r}")
 
 
 def check_map_images(tables: Tables, location: Location) -> None:
@@ -260,16 +274,21 @@ def scene_samples(data: Any, scene: Record) -> list[Record]:
     """
     samples: list[Record] = []
     token = scene["first_sample_token"]
-    while token and len(samples) <= scene["nbr_samples"]:
+    count = int(numbers([scene], "nbr_samples", (), "scene", scene["name"])[0])
+    while token and len(samples) <= count:
         samples.append(data.get("sample", token))
         token = samples[-1]["next"]
-    if len(samples) != scene["nbr_samples"] or samples[-1]["token"] != scene["last_sample_token"]:
+    if len(samples) != count or samples[-1]["token"] != scene["last_sample_token"]:
         raise DataError(
             f"{scene['name']}: sample.next leads over {len(samples)} samples, scene.nbr_samples says "
             f"{scene['nbr_samples']} ending at {scene['last_sample_token']!r}; sample.json is damaged"
         )
     times = numbers(samples, "timestamp", (), "sample", scene["name"])
     check_increasing(times, samples, "sample", scene["name"])
+    if times[-1] - times[0] > _LONGEST_US:
+        raise DataError(
+            f"{scene['name']}: its samples span {(times[-1] - times[0]) / 1e6:.0f} s; sample.json is damaged"
+        )
     return samples
 
 
@@ -279,21 +298,24 @@ def numbers(records: list[Record], field: str, shape: tuple[int, ...], table: st
     Raises:
         DataError: Naming the record whose field is not.
     """
-    try:
-        values = np.array([record[field] for record in records], np.float64).reshape(len(records), *shape)
-        if np.isfinite(values).all():
-            return values
-    except (TypeError, ValueError, OverflowError):
-        pass
+    values = as_numbers([record[field] for record in records])
+    if values is not None and values.shape == (len(records), *shape) and np.isfinite(values).all():
+        return values
     for record in records:
-        try:
-            value = np.array(record[field], np.float64)
-        except (TypeError, ValueError, OverflowError):
-            value = np.array(np.nan)
-        if value.shape != shape or not np.isfinite(value).all():
+        value = as_numbers(record[field])
+        if value is None or value.shape != shape or not np.isfinite(value).all():
             expected = f"{shape[0]} finite numbers" if shape else "a finite number"
             raise DataError(f"{scene}: {table} {record['token']!r} has {field} {record[field]!r}, expected {expected}")
-    raise AssertionError("every record is fine, yet they do not form an array")
+    return np.zeros((0, *shape))  # no records
+
+
+def as_numbers(value: Any) -> np.ndarray | None:
+    """The value as float64 if it is made of numbers, text that looks like one not included."""
+    try:
+        found = np.array(value)
+    except ValueError:  # ragged
+        return None
+    return found.astype(np.float64) if found.dtype.kind in "iuf" else None
 
 
 def check_increasing(times: np.ndarray, records: list[Record], table: str, scene: str) -> None:

@@ -1,6 +1,7 @@
 """Bad nuScenes folders: one clear sentence that names the file or record, never a traceback, never a wrong scene."""
 
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -290,6 +291,29 @@ def test_a_connector_without_polygon_gets_one_from_its_centreline(root: Path, tm
     width = ring[:, 0].max() - ring[:, 0].min()
     assert width > 20
     assert any("'made-0000:turn-right' has no usable polygon" in note for note in scene.provenance["dropped"])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_junk_anywhere_is_refused_in_one_sentence_or_harmless(root: Path, tmp_path: Path, seed: int) -> None:
+    """One value of one file, at random, becomes something else or vanishes."""
+    rng = random.Random(seed)
+    path = rng.choice([expansion(root), *sorted((root / VERSION).glob("*.json"))])
+    content = holder = json.loads(path.read_text())
+    keys: list[Any] = []
+    while isinstance(holder, dict | list) and holder and rng.random() < 0.9:
+        keys.append(rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder))))
+        parent, holder = holder, holder[keys[-1]]
+    if keys and rng.random() < 0.3:
+        del parent[keys[-1]]
+    elif keys:
+        parent[keys[-1]] = rng.choice([None, -1, 3.5, float("nan"), float("inf"), "x", "12", [], {}, [None], 1e300])
+    path.write_text(json.dumps(content))
+    try:
+        for scene in load(root, tmp_path):
+            scene.validate()
+    except DataError as error:
+        assert "\n" not in str(error)
+        assert not examine(root).ok
 
 
 def test_a_changed_table_is_never_served_from_the_store(root: Path, tmp_path: Path) -> None:

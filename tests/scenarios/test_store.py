@@ -108,8 +108,19 @@ def test_an_entry_with_other_fields_counts_as_absent(store: Store) -> None:
     text = json.dumps(tree)
     path = store.root / "scenarios" / "ke" / "key.safetensors"
     path.parent.mkdir(parents=True)
-    path.write_bytes(save(arrays, {"scenario": text, "digest": digest(arrays, text)}))
+    path.write_bytes(save(arrays, {"scenario": f"{digest(arrays, text)} {text}"}))
     assert store.get("key") is None
+    whole = encode(made_scene())
+    path.write_bytes(save(whole[0], {"scenario": f"{digest(*whole)} {whole[1]}"}))
+    assert store.get("key") is not None
+
+
+def test_equal_scenarios_give_equal_files(store: Store) -> None:
+    contents = set()
+    for _ in range(8):
+        store.put("k", made_scene())
+        contents.add(entry(store).read_bytes())
+    assert len(contents) == 1
 
 
 def test_a_scenario_that_cannot_be_stored_says_why(store: Store) -> None:
