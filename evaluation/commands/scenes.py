@@ -30,11 +30,11 @@ def doctor(
     directory: Positional[Annotated[Path, arg(help="Folder of recorded data.", metavar="DIR")]],
 ) -> int:
     """Say what a data folder is, what is missing or damaged in it, and what to get. Exit code 1 if it is unusable."""
-    from scenarios.doctor import doctor, render
+    from scenarios.doctor import examine, render
 
-    found = doctor(directory)
+    found = examine(directory)
     say(render(found).rstrip())
-    return DONE if found.usable else FAILURES
+    return DONE if found.ok else FAILURES
 
 
 def show(
