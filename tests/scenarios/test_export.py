@@ -17,6 +17,7 @@ from drive.scene import AgentKind, Scenario
 from scenarios.arclines import fit_arclines
 from scenarios.export import VERSION, export
 from scenarios.export_map import CANVASES
+from scenarios.generate import FAMILIES, Recipe, build
 from scenarios.nuscenes import prepare
 from scenarios.store import Store
 from tests.scenarios.made import arc, made_scene
@@ -208,6 +209,21 @@ def test_the_unmodified_devkit_reads_an_export(tmp_path: Path) -> None:
     records = maps.get_records_in_patch((*(here - 50), *(here + 50)))
     for layer in ("lane", "road_block", "road_segment", "stop_line", "walkway", "carpark_area"):
         assert records[layer], layer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_generated_scenes_survive_export(tmp_path: Path, family: str) -> None:
+    before = build(Recipe(family, 0, "test"))
+    (after,) = round_trip([before], tmp_path, 10)
+    frame = start_pose(before)
+    assert after.steps == before.steps
+    drive = poses_to_frame(before.reference[:, :3], frame)
+    assert np.abs(drive[:, :2] - after.reference[:, :2]).max() < CENTIMETRE
+    assert np.abs(wrap_angle(drive[:, 2] - after.reference[:, 2])).max() < TENTH_DEGREE
+    assert_same_agents(before, after, frame, 10)
+    for name, lane in zip(after.map.lane_ids, range(after.map.lanes), strict=True):
+        line = poses_to_frame(before.map.lane_centerline(before.map.lane_ids.index(name)), frame)
+        assert hausdorff(line, after.map.lane_centerline(lane)) < CENTIMETRE
 
 
 def test_the_real_scenes_survive_export(real_data: Path, tmp_path: Path) -> None:
