@@ -43,9 +43,9 @@ class Driver(IntEnum):
 POPULATIONS = ("calm", "normal", "assertive", "mixed", "erratic")
 
 _HEAVY = (AgentKind.TRUCK, AgentKind.BUS, AgentKind.TRAILER, AgentKind.CONSTRUCTION_VEHICLE)
-_CAR_ROW = (1.0, 1.35, 1.9, 1.5, 2.0, 7.0, 0.5, 2.0, 0.0, 0.5, 1.0, 3.0, 1.1, 0.0, 20.0, 0.0)
-_CYCLIST_ROW = (1.0, 0.8, 1.0, 1.0, 2.5, 6.0, 0.5, 2.0, 0.0, 0.5, 1.0, 2.5, 0.8, 0.0, 20.0, 0.0)
-_WALKER_ROW = (1.0, 0.2, 0.4, 2.5, 3.0, 6.0, 0.1, 4.0, 0.0, 0.5, 1.0, 3.0, 0.0, 0.0, 20.0, 0.0)
+_CAR_ROW = (1.0, 1.35, 1.9, 1.5, 2.0, 7.0, 0.5, 2.0, 0.0, 0.5, 1.0, 3.0, 1.1, 0.0, 5.0, 0.0)
+_CYCLIST_ROW = (1.0, 0.8, 1.0, 1.0, 2.5, 6.0, 0.5, 2.0, 0.0, 0.5, 1.0, 2.5, 0.8, 0.0, 5.0, 0.0)
+_WALKER_ROW = (1.0, 0.2, 0.4, 2.5, 3.0, 6.0, 0.1, 4.0, 0.0, 0.5, 1.0, 3.0, 0.0, 0.0, 5.0, 0.0)
 
 
 def default_drivers(kind: ArrayLike) -> Float:

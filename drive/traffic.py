@@ -44,6 +44,7 @@ from drive.kernels.traffic_world import (
     NEXT_LINE,
     NEXT_ZONE,
     NOISE,
+    NOW_ROWS,
     OFFSET,
     PATH_CURVATURE,
     PATH_HEADING,
@@ -117,7 +118,7 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
             modes[agent] = WALKER if tracks.kind[agent] == AgentKind.PEDESTRIAN else DRIVER
     path = np.concatenate([*pieces, np.zeros((0, 6))])
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
-    room = _room(scenario.map, tracks.size, path, path_ptr, modes)
+    room = _room(scenario.map, drivers, tracks.size, path, path_ptr, modes)
     lines = [_lines(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
     zone_arc, zone, zone_ptr = _conflicts(scenario, path, path_ptr, modes, drivers, room)
     line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines])))
@@ -163,7 +164,7 @@ def start_traffic(world: TrafficWorld, scenario: Scenario) -> TrafficState:
         seen=np.zeros((agents, MEMORY, 2)),
         owner=np.full(len(world.zone) // 2, -1, np.int64),
         fired=np.zeros(len(world.script), np.bool_),
-        now=np.zeros((9, agents + 1)),
+        now=np.zeros((NOW_ROWS, agents + 1)),
         ego_before=np.array([scenario.reference[scenario.start - 1, Ego.VX]]),
     )
 
@@ -231,13 +232,13 @@ def _sweep(path: Float, length: float) -> Float:
     return np.minimum(beyond, SWEEP)
 
 
-def _room(vector_map: VectorMap, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:
+def _room(vector_map: VectorMap, drivers: Float, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:
     """How far ``[A]`` m drivers may be from their paths: 0.1 m inside the narrowest lane, at most half a metre."""
     room = np.zeros(len(modes))
     width = _lane_widths(vector_map)
     center = vector_map.centerline[:, :2]
     owner = np.repeat(np.arange(vector_map.lanes), np.diff(vector_map.centerline_ptr))
-    for agent in np.flatnonzero(modes == DRIVER):
+    for agent in np.flatnonzero((modes == DRIVER) & (drivers[:, [Driver.LANE_BIAS, Driver.NOISE]] != 0.0).any(axis=1)):
         points = path[path_ptr[agent] : path_ptr[agent + 1] : 20, :2]
         narrowest = _LANE_WIDTH
         if len(center):

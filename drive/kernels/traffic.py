@@ -14,6 +14,7 @@ from drive.kernels.traffic_world import (
     ACCELERATION,
     ACTIVE,
     ARC,
+    AURA,
     CLOSED_AT,
     COMMAND,
     CONSTANT_VELOCITY,
@@ -109,6 +110,7 @@ def traffic_step(
     now[HALF_LENGTH, agents], now[HALF_WIDTH, agents] = 0.5 * ego_length, 0.5 * ego_width
     now[RADIUS, agents] = 0.5 * math.hypot(ego_length, ego_width)
     now[ACCELERATION, agents] = (ego_speed - state.ego_before[0]) / DT
+    now[AURA, agents] = 3.0 * abs(ego_speed)
     state.ego_before[0] = ego_speed
 
     fire_events(world.script, state.fired, motion, now, k)
@@ -182,16 +184,19 @@ def look_around(
     for i in range(len(who)):
         now[HALF_LENGTH, i], now[HALF_WIDTH, i] = 0.5 * driver[i, LENGTH], 0.5 * driver[i, WIDTH]
         if not valid[i, k]:
-            now[X, i], now[RADIUS, i] = FAR, 0.0
+            now[X, i], now[RADIUS, i], now[AURA, i] = FAR, 0.0, 0.0
             continue
         cos, sin = math.cos(heading[i, k]), math.sin(heading[i, k])
         speed = velocity[i, k, 0] * cos + velocity[i, k, 1] * sin
         now[X, i], now[Y, i], now[COS, i], now[SIN, i] = position[i, k, 0], position[i, k, 1], cos, sin
         now[SPEED, i] = speed
         now[RADIUS, i] = math.hypot(now[HALF_LENGTH, i], now[HALF_WIDTH, i])
-        now[ACCELERATION, i] = motion[i, PEDAL]
-        if who[i, MODE] <= CONSTANT_VELOCITY and k > 0 and valid[i, k - 1]:
-            now[ACCELERATION, i] = (speed - velocity[i, k - 1, 0] * cos - velocity[i, k - 1, 1] * sin) / DT
+        now[ACCELERATION, i], now[AURA, i] = motion[i, PEDAL], 0.0
+        if who[i, MODE] <= CONSTANT_VELOCITY:
+            now[ACCELERATION, i], now[AURA, i] = 0.0, 3.0 * abs(speed)
+            if k > 0 and valid[i, k - 1]:
+                before = velocity[i, k - 1, 0] * cos + velocity[i, k - 1, 1] * sin
+                now[ACCELERATION, i] = (speed - before) / DT
 
 
 @kernel

@@ -18,6 +18,7 @@ from drive.kernels.traffic_world import (
     ACCELERATION,
     ACTIVE,
     ARC,
+    AURA,
     CONSTANT_VELOCITY,
     COS,
     DISTRACTED,
@@ -127,8 +128,9 @@ def follow(
     aside = now[HALF_WIDTH, i] + 1.0 + 2.0 * abs(offset) + (end - arc) * min(turn, 1.6)
     reach = 0.5 * (end - arc) + SPACING + now[HALF_WIDTH, i] + 1.0 + abs(offset)
     near_gap, near_speed, urgent = FAR, 0.0, 0.0
+    patience = 2.0 if walker else 1.0  # walkers look 6 s ahead, drivers 3 s
     for j in range(agents + 1):
-        dx, dy, sum_radius = now[X, j] - x, now[Y, j] - y, reach + now[RADIUS, j]
+        dx, dy, sum_radius = now[X, j] - x, now[Y, j] - y, reach + now[RADIUS, j] + patience * now[AURA, j]
         if dx * dx + dy * dy > sum_radius * sum_radius or j == i:
             continue
         mode = who[j, MODE] if j < agents else CONSTANT_VELOCITY
@@ -179,7 +181,8 @@ def follow(
                 if gap < FAR:
                     wanted = min(wanted, idm(v, free, gap, speed, headway, rest, a, b))
         elif mode <= CONSTANT_VELOCITY and now[SPEED, j] > 0.5:
-            gap, speed = cross_traffic(who, driver, motion, now, path, i, j, front, end, top)
+            stretch = min(front + 12.0, (high - low - 1) * SPACING) if walker else end
+            gap, speed = cross_traffic(who, driver, motion, now, path, i, j, front, stretch, top)
             if gap < FAR:
                 wanted = min(wanted, idm(v, free, gap, speed, 0.5 * headway, 0.5, a, b))
     motion[i, LEAD_AT], motion[i, LEAD_SPEED] = front + near_gap, near_speed
@@ -250,7 +253,7 @@ def cross_traffic(
         path,
         who[i, PATH_LOW],
         who[i, PATH_HIGH],
-        front,
+        max(front - 1.0, 0.0),
         end,
         now[HALF_WIDTH, i] + now[HALF_WIDTH, j] + (0.6 if walker else 0.3),
         now[X, j],

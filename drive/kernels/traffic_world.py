@@ -51,9 +51,10 @@ LIFE, FRESH, NEXT_ZONE, NEXT_LINE, DECIDED, CLAIM_FROM, CLAIM_TO, CLAIM_WANT = r
 ARC, OFFSET, SLOPE, MOVING, PEDAL, HOLD, WAITED, DISTRACTED_SINCE, DISTRACTED, COMMAND = range(10)
 LINE_AT, CLOSED_AT, LEAD_AT, LEAD_SPEED, ORDER, ORDER_SPEED, ORDER_RATE, NOISE = range(10, 18)
 MOTION_COLUMNS = NOISE + 4
-# rows of ``now`` [9, A + 1], the ego last: box centre, cosine and sine of the heading, speed along it, half length,
-# half width, radius, acceleration along the heading
-X, Y, COS, SIN, SPEED, HALF_LENGTH, HALF_WIDTH, RADIUS, ACCELERATION = range(9)
+# rows of ``now`` [10, A + 1], the ego last: box centre, cosine and sine of the heading, speed along it, half length,
+# half width, radius, acceleration along the heading, way in 3 s of those whose path is not known
+X, Y, COS, SIN, SPEED, HALF_LENGTH, HALF_WIDTH, RADIUS, ACCELERATION, AURA = range(10)
+NOW_ROWS = 10
 
 
 class TrafficWorld(NamedTuple):
@@ -84,7 +85,7 @@ class TrafficState(NamedTuple):
     """What changes from sample to sample and is not in the samples themselves; Z conflicts between pairs.
 
     ``mind [A, 8]`` and ``motion [A, 22]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the
-    lead's rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [9, A+1]``
+    lead's rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [10, A+1]``
     scratch; ``ego_before [1]`` the ego's speed one sample ago [m/s].
     """
 

@@ -242,6 +242,8 @@ def may_ask(
         return marked and walker and distance > 0.5 and needed < 0.8 * driver[j, D_DECELERATION]
     bold = motion[i, ORDER] != 0.0 or motion[i, WAITED] > driver[i, D_PATIENCE]
     if other_v < STANDING:
+        if right == 0 and motion[j, WAITED] > motion[i, WAITED] + 1.0:  # taking turns where streams merge
+            return bold
         if bold or right > 0 or who[j, MODE] != WALKER or motion[j, WAITED] == 0.0:
             return True
         return random_uniform(driver[i, D_SEED] + driver[j, D_SEED], 0, 1) > driver[i, D_COURTESY]
