@@ -190,7 +190,7 @@ def _overlap(scene: Scenario) -> Line:
     first, second = np.triu_indices(AGENTS, 1)
     pairs = len(first) * samples
     ours = _cpu(lambda: overlapping(tracks.position, tracks.heading, size, tracks.valid, 0, samples)) / pairs
-    boxes = _polygons(tracks.position, tracks.heading, size)
+    boxes = polygons(tracks.position, tracks.heading, size)
     left, right = boxes[first].ravel(), boxes[second].ravel()
     theirs = _cpu(lambda: shapely.intersects(left, right)) / pairs
     return _against("box overlap, all pairs of a scene", 1e9 * ours, "ns/pair", "shapely, polygons ready", 1e9 * theirs)
@@ -205,14 +205,15 @@ def _road(scene: Scenario) -> Line:
     ours = _cpu(lambda: off_road(ground, tracks.position, tracks.heading, tracks.size, tracks.valid, 0, samples))
     road = shapely.union_all([shapely.Polygon(rings[0], rings[1:]) for rings in scene.map.areas(Layer.DRIVABLE)])
     shapely.prepare(road)
-    corners = shapely.get_coordinates(_polygons(tracks.position, tracks.heading, tracks.size)).reshape(-1, 5, 2)[:, :4]
+    corners = shapely.get_coordinates(polygons(tracks.position, tracks.heading, tracks.size)).reshape(-1, 5, 2)[:, :4]
     x, y = np.ascontiguousarray(corners.reshape(-1, 2).T)
     theirs = _cpu(lambda: shapely.contains_xy(road, x, y))
     name = "corner on the road (ours: from box centre and heading)"
     return _against(name, 1e9 * ours / points, "ns/point", "shapely, union prepared", 1e9 * theirs / points)
 
 
-def _polygons(position: np.ndarray, heading: np.ndarray, size: np.ndarray) -> np.ndarray:
+def polygons(position: np.ndarray, heading: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Shapely boxes ``[A, T]`` of ``position [A, T, 2]``, ``heading [A, T]`` and ``size [A, 2]``."""
     import shapely
 
     from drive.geometry import box_corners
@@ -275,14 +276,15 @@ def _loading(scene: Scenario) -> Iterator[Line]:
 
 
 def _help() -> Line:
-    """Wall time of ``drive --help`` in a new process."""
+    """CPU time of ``drive --help`` in a new process, imports included."""
     program = "import sys; from evaluation.cli import main; sys.exit(main(['--help']))"
     spent = []
     for _ in range(REPEATS):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=False)
-        spent.append(time.perf_counter() - began)
-    return Line("drive --help (wall)", statistics.median(spent), "s")
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Line("drive --help", statistics.median(spent), "s")
 
 
 def _peak_memory() -> float:
