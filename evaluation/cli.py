@@ -67,22 +67,16 @@ def _union(commands: dict[str, Callable[..., int]]) -> Any:
     return Union[tuple(members)]  # noqa: UP007 - built at run time
 
 
-def _scenarios(verb: OmitSubcommandPrefixes[Any]) -> int:
-    """Look at scenes and data folders."""
-    return int(verb())
+def _group(summary: str, commands: dict[str, Callable[..., int]]) -> Callable[..., int]:
+    """A verb with verbs of its own."""
 
+    def group(verb: Any) -> int:
+        return int(verb())
 
-def _planners(verb: OmitSubcommandPrefixes[Any]) -> int:
-    """List, write and check planners."""
-    return int(verb())
+    group.__doc__ = summary
+    group.__annotations__ = {"verb": Annotated[_union(commands), OmitSubcommandPrefixes], "return": int}
+    return group
 
-
-_scenarios.__annotations__["verb"] = OmitSubcommandPrefixes[
-    _union({"list": scenes.list_scenes, "doctor": scenes.doctor, "show": scenes.show, "export": scenes.export})
-]
-_planners.__annotations__["verb"] = OmitSubcommandPrefixes[
-    _union({"list": plugins.list_all, "new": plugins.new, "check": plugins.check})
-]
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "demo": runs.demo,
@@ -91,8 +85,13 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "report": runs.report,
     "explain": runs.explain,
     "verify": runs.verify,
-    "scenarios": _scenarios,
-    "planners": _planners,
+    "scenarios": _group(
+        "Look at scenes and data folders.",
+        {"list": scenes.list_scenes, "doctor": scenes.doctor, "show": scenes.show, "export": scenes.export},
+    ),
+    "planners": _group(
+        "List, write and check planners.", {"list": plugins.list_all, "new": plugins.new, "check": plugins.check}
+    ),
     "bench": runs.bench,
     "selftest": runs.selftest,
 }

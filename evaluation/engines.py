@@ -1,7 +1,7 @@
 """Engines run batches of work items and survive the death of a worker.
 
-An engine knows nothing of planners: it calls ``work(batch)``, a picklable function that returns one result per item, and
-yields ``(item, result)`` in the order of completion. A worker process that dies (segmentation fault, ``os._exit``,
+An engine knows nothing of planners: it calls ``work(batch)``, a picklable function that returns one result per item,
+and yields ``(item, result)`` in the order of completion. A worker process that dies (segmentation fault, ``os._exit``,
 killed for memory) is replaced, the items it held are tried again, each alone, and an item whose process dies once more
 comes back as :class:`Died`. What ``work`` raises is a defect of ours or unusable input and ends the run.
 """
@@ -60,7 +60,7 @@ class Engine(Protocol):
 
 
 class InProcess:
-    """Does the work in this process, for debuggers and tests: a planner that kills its process takes the run with it."""
+    """Does the work in this process, for debuggers and tests: a planner that kills its process ends the run."""
 
     workers = 1
 
@@ -155,8 +155,8 @@ class _Worker:
         exitcode = self.end()
         if not self._started:
             raise WorkError(
-                f"a worker process ended with exit code {exitcode} while it was starting; a script that calls evaluate() "
-                'needs the guard `if __name__ == "__main__":`, because workers import it'
+                f"a worker process ended with exit code {exitcode} while it was starting; a script that starts workers "
+                'needs the guard `if __name__ == "__main__":`, because they import it'
             )
         return Died(exitcode)
 

@@ -1,4 +1,4 @@
-"""What a run says while it works: scenes per second, time left, and how the time splits into plan, simulate and score."""
+"""What a run says while it works: scenes per second, time left, and the split into plan, simulate and score."""
 
 import sys
 import time

@@ -182,10 +182,7 @@ class RunFolder:
                         f"({recompute(row)}); `drive verify` lists what was changed"
                     )
         dtypes = {"VARCHAR": "object", "DOUBLE": "float64", "BIGINT": "Int64"}
-        data = {
-            name: pd.Series([row[name] for row in rows], dtype=dtypes[kind])
-            for name, kind in COLUMNS.items()
-        }
+        data = {name: pd.Series([row[name] for row in rows], dtype=dtypes[kind]) for name, kind in COLUMNS.items()}
         return pd.DataFrame(data)
 
     def _each_unit(self) -> Iterator[tuple[Unit, Row]]:

@@ -1,8 +1,8 @@
 """Runs planners through a suite and fills a run folder; the same call again resumes it.
 
 A unit of work is (planner, scenario, seed). Workers get batches of units of one planner: their scenes are simulated
-together, their planners are asked one scene at a time. Nothing in a row but ``time.*`` depends on the number of workers,
-on the batch size or on the order in which units finish.
+together, their planners are asked one scene at a time. Nothing in a row but ``time.*`` depends on the number of
+workers, on the batch size or on the order in which units finish.
 """
 
 import hashlib
@@ -150,7 +150,7 @@ def batches(tasks: Sequence[Task], size: int, workers: int) -> Iterator[list[Tas
 
 
 def derive_seed(unit: Unit) -> int:
-    """Seed in [0, 2**63) of everything random a planner does in a unit: a hash, so that order and workers do not matter."""
+    """Seed in [0, 2**63) of all that is random in a unit: a hash, so that order and workers do not matter."""
     return int.from_bytes(hashlib.sha256(json.dumps(unit).encode()).digest()[:8], "little") >> 1
 
 

@@ -1,5 +1,5 @@
-"""Checks a run from the bottom: files against hashes, rollouts against a new simulation of the stored plans, rows against
-a new scoring of the stored rollouts. Needs the scenes, not the planners."""
+"""Checks a run from the bottom: files against hashes, rollouts against a new simulation of the stored plans, rows
+against a new scoring of the stored rollouts. Needs the scenes, not the planners."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -208,8 +208,8 @@ def _conclude(run: "RunFolder", *commands: str) -> int:
     say(render(board).rstrip())
     best = board.reference or board.entries[0].planner
     rows = gathered.rows[gathered.rows["planner"] == best]
-    worst = rows.loc[rows["score"].idxmin()]
-    say(f"\nWhere {best} loses most: {worst['scenario']}, score {worst['score']:.2f}: {causes(worst)[0]}")
+    worst = rows.iloc[int(rows["score"].to_numpy().argmin())]
+    say(f"\nWhere {best} loses most: {worst['scenario']}, score {worst['score']:.2f}: {causes(worst.to_dict())[0]}")
     explanation = f"drive explain {run.path} --scenario {worst['scenario']} --planner {shlex.quote(best)}"
     say("\nNext:")
     for command in (explanation, *commands):

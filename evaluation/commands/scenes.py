@@ -30,8 +30,11 @@ def doctor(
     directory: Positional[Annotated[Path, arg(help="Folder of recorded data.", metavar="DIR")]],
 ) -> int:
     """Say what a data folder is, what is missing or damaged in it, and what to get. Exit code 1 if it is unusable."""
+    from drive.errors import DataError
     from scenarios.doctor import examine, render
 
+    if not directory.exists():
+        raise DataError(f"there is no folder {directory}")
     found = examine(directory)
     say(render(found).rstrip())
     return DONE if found.ok else FAILURES
