@@ -49,7 +49,6 @@ from drive.kernels.traffic_world import (
     PATH_Y,
     RADIUS,
     SIN,
-    SLOPE,
     SPACING,
     SPEED,
     WAITED,
@@ -116,16 +115,17 @@ def follow(
         rate = motion[i, ORDER_RATE]
         wanted = min(max((motion[i, ORDER_SPEED] - v) / DT, -rate), rate)
         free = 1.0
-    # bodies ahead: first whoever is not even near the middle of the stretch looked at
+    # the stretch looked at: a circle around it, and the line along which it starts
     end = min(arc + half + (2.0 + 2.0 * v if walker else 15.0 + 5.0 * v), (high - low - 1) * SPACING)
     middle = min(low + int(0.5 * (arc + end) / SPACING), high - 1)
     x, y = path[middle, PATH_X], path[middle, PATH_Y]
-    turn = (
-        path[min(low + int(end / SPACING) + 1, high - 1), PATH_TURN]
-        - path[min(low + int(arc / SPACING), high - 1), PATH_TURN]
+    row, last = min(low + int(arc / SPACING), high - 2), min(low + int(end / SPACING) + 1, high - 1)
+    turn = path[last, PATH_TURN] - path[row, PATH_TURN]
+    ux, uy = (
+        (path[row + 1, PATH_X] - path[row, PATH_X]) / SPACING,
+        (path[row + 1, PATH_Y] - path[row, PATH_Y]) / SPACING,
     )
-    turn += abs(motion[i, SLOPE]) + 0.02
-    aside = now[HALF_WIDTH, i] + 1.0 + 2.0 * abs(offset) + (end - arc) * min(turn, 1.6)
+    aside = now[HALF_WIDTH, i] + 1.0 + (end - arc) * min(turn, 1.6)
     reach = 0.5 * (end - arc) + SPACING + now[HALF_WIDTH, i] + 1.0 + abs(offset)
     near_gap, near_speed, urgent = FAR, 0.0, 0.0
     patience = 2.0 if walker else 1.0  # walkers look 6 s ahead, drivers 3 s
@@ -136,40 +136,44 @@ def follow(
         mode = who[j, MODE] if j < agents else CONSTANT_VELOCITY
         if walker and mode == WALKER:
             continue
-        if mode > CONSTANT_VELOCITY or abs(now[SPEED, j]) < 0.5:  # then beside the path is off the path
-            dx, dy = now[X, j] - now[X, i], now[Y, j] - now[Y, i]
-            cos, sin = now[COS, i], now[SIN, i]
-            lengthwise, crosswise = (
-                abs(cos * now[COS, j] + sin * now[SIN, j]),
-                abs(cos * now[SIN, j] - sin * now[COS, j]),
-            )
-            width = now[HALF_LENGTH, j] * crosswise + now[HALF_WIDTH, j] * lengthwise
-            length = now[HALF_LENGTH, j] * lengthwise + now[HALF_WIDTH, j] * crosswise
-            if abs(dy * cos - dx * sin) > aside + width or (turn < 1.0 and dx * cos + dy * sin + length < -1.0):
-                continue
-        margin = STATIC_MARGIN if walker or abs(now[SPEED, j]) < 0.1 else MARGIN
-        near, far, along = FAR, FAR, 1.0
-        for attempt in range(2):
-            near, far, along = body_on_path(
-                path,
-                low,
-                high,
-                arc,
-                end,
-                offset,
-                now[HALF_WIDTH, i] + margin,
-                half if attempt == 0 else 0.0,
-                now[X, j],
-                now[Y, j],
-                now[COS, j],
-                now[SIN, j],
-                now[HALF_LENGTH, j],
-                now[HALF_WIDTH, j],
-                now[RADIUS, j],
-            )
-            if attempt == 1 or near >= front or far <= front:
-                break
-            margin = 0.0  # beside: only if the bodies themselves would touch
+        # along and across the line; how far the box reaches either way
+        dx, dy = now[X, j] - path[row, PATH_X], now[Y, j] - path[row, PATH_Y]
+        ahead, across = dx * ux + dy * uy, abs(dy * ux - dx * uy - offset)
+        along, turned = now[COS, j] * ux + now[SIN, j] * uy, abs(now[SIN, j] * ux - now[COS, j] * uy)
+        width = now[HALF_LENGTH, j] * turned + now[HALF_WIDTH, j] * abs(along)
+        length = now[HALF_LENGTH, j] * abs(along) + now[HALF_WIDTH, j] * turned
+        known = mode > CONSTANT_VELOCITY or abs(now[SPEED, j]) < 0.5  # does not cross by surprise
+        if known and (across > aside + width or (turn < 1.0 and ahead + length < -1.0)):
+            continue
+        margin = now[HALF_WIDTH, i] + (STATIC_MARGIN if walker or abs(now[SPEED, j]) < 0.1 else MARGIN)
+        near, far = FAR, FAR
+        if turn < 0.005 and turned < 0.1:  # a straight road and a body along it, the usual case: no search
+            near, far = (row - low) * SPACING + ahead - length, (row - low) * SPACING + ahead + length
+            beside = near < front < far
+            if far < arc or near > end or across > width + (now[HALF_WIDTH, i] if beside else margin):
+                near = FAR
+        else:
+            for attempt in range(2):
+                near, far, along = body_on_path(
+                    path,
+                    low,
+                    high,
+                    arc,
+                    end,
+                    offset,
+                    margin,
+                    half if attempt == 0 else 0.0,
+                    now[X, j],
+                    now[Y, j],
+                    now[COS, j],
+                    now[SIN, j],
+                    now[HALF_LENGTH, j],
+                    now[HALF_WIDTH, j],
+                    now[RADIUS, j],
+                )
+                if near >= front or far <= front:
+                    break
+                margin = now[HALF_WIDTH, i]  # beside: only if the bodies themselves would touch
         if near < FAR:
             if far > front:
                 gap, speed = max(near - front, 0.05), now[SPEED, j] * along
