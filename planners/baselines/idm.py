@@ -7,7 +7,7 @@ drive. It has no second thoughts: it changes no lanes, drives around nothing and
 from drive.observation import Observation
 from drive.vehicle import Ego, VehicleParameters
 from planners.baselines.leads import Lead, find_leads, stop_for_lights
-from planners.baselines.pace import DT, allowed_speed, idm_gap_term, roll, toward, view_ahead
+from planners.baselines.pace import DT, allowed_speed, behind, roll, toward, view_ahead
 from planners.baselines.route import build_route, steer_onto
 from planners.contract import Context, Plan, Planner
 
@@ -53,11 +53,11 @@ class IDM(Planner):
 
         def command(time: float, arc: float, speed: float) -> float:
             free = toward(speed, allowed.at(arc + 0.5 * speed))
-            taken = 0.0
+            wanted = free
             for lead in leads:
                 if lead.since <= time < lead.until:
                     gap = lead.arc + lead.speed * time - front - arc
-                    taken = max(taken, idm_gap_term(speed, gap, speed - lead.speed, self.headway, self.min_gap))
-            return free - taken
+                    wanted = min(wanted, behind(free, speed, gap, speed - lead.speed, self.headway, self.min_gap))
+            return wanted
 
         return Plan.single(path.poses(roll(now, float(ego[Ego.AX]), command)), DT)

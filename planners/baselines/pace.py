@@ -16,9 +16,9 @@ POSES = 40
 LATERAL_ACCELERATION = 1.6  # m/s2 that passengers take for granted in a bend
 BRAKING = 2.0  # m/s2, comfortable
 ACCELERATION = 1.5
-EMERGENCY = 6.0
-JERK = 1.5  # m/s3 in ordinary driving; braking harder than is comfortable may come on at URGENT_JERK
-URGENT_JERK = 8.0
+EMERGENCY = 8.0
+JERK = 1.5  # m/s3 in ordinary driving
+URGENCY = 8.0  # 1/s; braking harder than 1.5 times the comfortable comes on faster, by this times the excess
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,8 @@ def roll(speed: float, acceleration: float, command: Callable[[float, float, flo
     arcs = np.zeros(POSES)
     for step in range(POSES):
         wanted = min(max(command(step * DT, arc, speed), -EMERGENCY), ACCELERATION)
-        jerk = URGENT_JERK if wanted < -1.5 * BRAKING else JERK
-        acceleration += min(
-            max(wanted - acceleration, -jerk * DT), JERK * DT if acceleration > -BRAKING else URGENT_JERK * DT
-        )
+        jerk = JERK + URGENCY * max(-min(wanted, acceleration) - 1.5 * BRAKING, 0.0)
+        acceleration += min(max(wanted - acceleration, -jerk * DT), jerk * DT)
         after = max(speed + acceleration * DT, 0.0)
         if after == 0.0:
             acceleration = 0.0
@@ -82,7 +80,14 @@ def view_ahead(speed: float) -> float:
     return min(fastest * DT * POSES + fastest**2 / (2 * BRAKING) + 10.0, 140.0)
 
 
-def idm_gap_term(speed: float, gap: float, closing: float, headway: float, min_gap: float) -> float:
-    """What a lead takes from the acceleration (IDM): a (s* / s)^2 with s* = s0 + max(0, v T + v dv / (2 sqrt(a b)))."""
+def behind(free: float, speed: float, gap: float, closing: float, headway: float, min_gap: float) -> float:
+    """Acceleration [m/s2] behind a lead (IDM): free - a (s* / s)^2 with s* = s0 + max(0, v T + v dv / (2 sqrt(a b))).
+
+    IDM brakes fiercely where it is merely closer than it likes, after a cut-in say. So braking beyond 1.5 times the
+    comfortable is kept for where it is needed: for half as much again as ends the closing within the gap, of which a
+    meter stays free and half a second is lost before the car brakes as planned.
+    """
     wanted = min_gap + max(0.0, speed * headway + speed * closing / (2 * math.sqrt(ACCELERATION * BRAKING)))
-    return ACCELERATION * (wanted / max(gap, 0.1)) ** 2
+    closing = max(closing, 0.0)
+    needed = 1.5 * closing**2 / (2 * max(gap - 1.0 - 0.5 * closing, 0.1))
+    return max(free - ACCELERATION * (wanted / max(gap, 0.1)) ** 2, -max(1.5 * BRAKING, needed))
