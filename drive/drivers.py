@@ -89,8 +89,8 @@ def sample_drivers(kind: ArrayLike, rng: np.random.Generator, population: str = 
 
     rows = default_drivers(kind)
     rows[:, Driver.SPEED_FACTOR] = np.clip(1.02 + 0.11 * loaded(Driver.SPEED_FACTOR, 0.6), 0.7, 1.3)
-    rows[:, Driver.HEADWAY] = _lognormal(1.35, 0.35, loaded(Driver.HEADWAY, -0.6), 0.6, 3.0)
-    rows[:, Driver.GAP] = _lognormal(1.9, 0.4, normal[:, Driver.GAP], 0.8, 4.5)
+    rows[:, Driver.HEADWAY] = _lognormal(1.2, 0.35, loaded(Driver.HEADWAY, -0.6), 0.6, 3.0)
+    rows[:, Driver.GAP] = _lognormal(1.65, 0.4, normal[:, Driver.GAP], 0.8, 4.5)
     rows[:, Driver.ACCELERATION] = np.clip(1.5 + 0.35 * loaded(Driver.ACCELERATION, 0.5), 0.7, 2.8)
     rows[:, Driver.DECELERATION] = np.clip(2.0 + 0.45 * loaded(Driver.DECELERATION, 0.4), 1.0, 3.5)
     rows[:, Driver.MAX_DECELERATION] = 6.0 + 2.5 * uniform[:, 1]

@@ -61,6 +61,8 @@ from drive.kernels.traffic_world import (
 )
 from drive.kernels.traffic_yield import award, find_closed, look_for_lines, occupy, release, request
 
+__all__ = ["TrafficState", "TrafficWorld", "traffic_rollout", "traffic_step"]
+
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 Bool = NDArray[np.bool_]
