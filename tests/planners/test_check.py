@@ -148,6 +148,12 @@ def test_the_baselines_pass(name):
     assert [finding.sentence[:13] for finding in report.findings] == ["is privileged"] * (name == "log_replay")
 
 
+def test_without_scenes_of_its_own_a_check_drives_generated_ones():
+    report = check("idm")
+    assert report.findings == [], report.render()
+    assert report.scenes == 6
+
+
 def test_checks_leave_nothing_behind_in_a_scene():
     scenario = scene()
     empty = without_agents(scenario)
