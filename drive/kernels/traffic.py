@@ -369,7 +369,7 @@ def move(
         v, command, offset, slope = motion[i, MOVING], motion[i, PEDAL], motion[i, OFFSET], motion[i, SLOPE]
         new_speed = v + command * DT
         travelled = 0.5 * (v + new_speed) * DT
-        if new_speed < 0.05 and command < 0.3:  # tyres at rest stay at rest
+        if new_speed < 0.1 and command < 0.35 * driver[i, D_ACCELERATION]:  # at rest until it is worth moving
             travelled = 0.5 * v * min(DT, v / max(-command, 1e-3))
             new_speed, motion[i, PEDAL] = 0.0, 0.0
         row = min(max(low + int(motion[i, ARC] / SPACING), low), high - 1)

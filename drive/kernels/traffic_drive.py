@@ -225,7 +225,7 @@ def perceive(driver: Float, mind: Int, motion: Float, seen: Float, i: int, k: in
     distance = seen[i, (k - delay) % MEMORY, 0] + delay * DT * lead - motion[i, ARC]
     if distance > 0.5 * FAR:
         return FAR, 0.0
-    noise = driver[i, D_NOISE]
+    noise = driver[i, D_NOISE] * min(motion[i, MOVING] / 3.0, 1.0)  # standing, one sees the gap well
     lead -= noise * 0.02 * max(distance, 0.0) * motion[i, SPEED_ERROR]
     return distance * (1.0 + noise * 0.06 * motion[i, GAP_ERROR]), lead
 
