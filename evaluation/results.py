@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from evaluation.manifest import Manifest, Unit, merge, read_manifest
 from evaluation.schema import COLUMNS, recompute
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 Row = dict[str, Any]
@@ -95,6 +97,12 @@ class RunFolder:
 
     # --- rows
 
+    @cached_property
+    def _database(self) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        return duckdb.connect(config={"threads": 1})
+
     def shards(self) -> list[Path]:
         """The files that hold the rows."""
         return sorted(self.results.glob("*.parquet"))
@@ -106,21 +114,17 @@ class RunFolder:
         for row in rows:
             if not same(row["score"], recompute(row)):
                 raise AssertionError(f"{unit_of(row)}: score {row['score']} does not follow from its own columns")
-        import duckdb
-
         rows = sorted(rows, key=lambda row: unit_of(row))
         temporary = self.results / f"{TEMPORARY}{os.getpid()}"
-        with duckdb.connect() as database:
-            database.execute("SET threads = 1")
-            database.execute(
-                "CREATE TABLE rows (" + ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items()) + ")"
-            )
-            for first in range(0, len(rows), ROWS_IN_ONE_STATEMENT):
-                part = rows[first : first + ROWS_IN_ONE_STATEMENT]
-                marks = ", ".join([f"({', '.join('?' * len(COLUMNS))})"] * len(part))
-                values = [_plain(row.get(name)) for row in part for name in COLUMNS]
-                database.execute(f"INSERT INTO rows VALUES {marks}", values)
-            database.execute(f"COPY rows TO '{_quoted(temporary)}' (FORMAT parquet)")
+        database = self._database
+        types = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
+        database.execute(f"CREATE OR REPLACE TABLE rows ({types})")
+        for first in range(0, len(rows), ROWS_IN_ONE_STATEMENT):
+            part = rows[first : first + ROWS_IN_ONE_STATEMENT]
+            marks = ", ".join([f"({', '.join('?' * len(COLUMNS))})"] * len(part))
+            values = [_plain(row.get(name)) for row in part for name in COLUMNS]
+            database.execute(f"INSERT INTO rows VALUES {marks}", values)
+        database.execute(f"COPY rows TO '{_quoted(temporary)}' (FORMAT parquet)")
         with temporary.open("rb") as file:
             name = hashlib.file_digest(file, "sha256").hexdigest()[:16]
             os.fsync(file.fileno())
@@ -135,10 +139,9 @@ class RunFolder:
         import duckdb
 
         try:
-            with duckdb.connect() as database:
-                source = f"SELECT * FROM read_parquet('{_quoted(shard)}')"
-                types = {name: kind for name, kind, *_ in database.execute(f"DESCRIBE {source}").fetchall()}
-                values = database.execute(source).fetchall()
+            source = f"SELECT * FROM read_parquet('{_quoted(shard)}')"
+            types = {name: kind for name, kind, *_ in self._database.execute(f"DESCRIBE {source}").fetchall()}
+            values = self._database.execute(source).fetchall()
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise RunError(

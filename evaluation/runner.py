@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,10 @@ class DriveUnits:
         error = PlannerError(f"{task.unit.planner}: {death} while this scene was driven, twice")
         return self._row(_Drive(task, scenario, InProcessHost(task.planner), error=error))
 
+    @cached_property
+    def _run(self) -> RunFolder:
+        return RunFolder(self._path)
+
     def _start(self, task: Task) -> "_Drive":
         if self._planner != task.planner:
             self._hosts, self._planner = [], task.planner
@@ -244,8 +249,7 @@ class DriveUnits:
             began = time.process_time()
             row |= metric_columns(scenario, drive.rollout)
             drive.spent["score"] += time.process_time() - began
-            folder = RunFolder(self._path)
-            row["rollout"], row["rollout_sha256"] = folder.write_rollout(task.unit, drive.rollout, scenario)
+            row["rollout"], row["rollout_sha256"] = self._run.write_rollout(task.unit, drive.rollout, scenario)
         else:
             row |= failed_row() | {"error": str(drive.error), "traceback": drive.error.traceback or None}
         return row | {f"time.{name}_ms": 1e3 * seconds for name, seconds in drive.spent.items()}

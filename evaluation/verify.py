@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,10 @@ class CheckUnits:
         """See :class:`CheckUnits`."""
         return [list(self._check(check)) for check in batch]
 
+    @cached_property
+    def _run(self) -> RunFolder:
+        return RunFolder(self._path)
+
     def _check(self, check: Check) -> Iterator[Finding]:
         row, where = check.row, str(unit_of(check.row))
         if self._scene[0] != check.scene.key:
@@ -135,7 +140,7 @@ class CheckUnits:
             if not row["error"]:
                 yield Finding(where, "error", "a failed unit has none")
             return
-        run = RunFolder(self._path)
+        run = self._run
         expected |= {"status": "ok", "error": None, "traceback": None, "rollout": run.rollout_name(unit_of(row))}
         path = run.rollouts / str(expected["rollout"])
         try:
