@@ -7,10 +7,10 @@ direction. Headings are those of the analytic curve, never finite differences.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from drive.geometry import wrap_angle
+from drive.kernels import kernel
 
 Float = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ MAX_CURVATURE = 1.0 / 3.5
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(5)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _integrate(start, segments, stations, nodes, weights):  # type: ignore[no-untyped-def]
     out = np.empty((len(stations), 4))
     x, y, base = start[0], start[1], start[2]

@@ -9,10 +9,10 @@ from enum import Enum
 
 import numpy as np
 import shapely
-from numba import njit
 from numpy.typing import NDArray
 
 from drive.geometry import wrap_angle
+from drive.kernels import kernel
 from scenarios.generate.geometry import Float, join, lengths, ribbon, smooth_step, transform
 
 SWEEP_WIDTH = 2.1
@@ -210,7 +210,7 @@ def find_conflicts(connectors: tuple[Connector, ...]) -> tuple[Conflict, ...]:
     return tuple(found)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _meeting(one, one_s, other, other_s, reach):  # type: ignore[no-untyped-def]
     a0, a1, b0, b1 = -1.0, -1.0, -1.0, -1.0
     for i in range(len(one)):
