@@ -41,4 +41,4 @@ def contact_sheet(recipes: Sequence[Recipe], path: Path) -> None:
     """Write a PNG with the map of every recipe, eight in a row: the quick way to review road geometry."""
     from scenarios.generate.sheet import draw_sheet
 
-    draw_sheet([build(recipe) for recipe in recipes], Path(path))
+    draw_sheet([build(recipe) for recipe in recipes], Path(path), window=150.0)

@@ -36,7 +36,7 @@ KNOBS = {
     "hold": Knob(2.4, 4.5),
     "lead_kind": Knob(),
     "lane": Knob(),
-    "bends": Knob(choices=(0, 0, 1, 2)),
+    "bends": Knob(choices=(0, 1, 2, 3)),
     "density": Knob(0.3, 1.3),
     "junction": Knob(choices=(0, 0, 1)),
 }

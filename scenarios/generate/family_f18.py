@@ -44,7 +44,7 @@ KNOBS = {
     "near_side": Knob(),
     "road_class": Knob(choices=(0, 1, 1)),
     "density": Knob(0.2, 1.1),
-    "bends": Knob(choices=(0, 0, 1)),
+    "bends": Knob(choices=(0, 1, 2)),
     "cue_lead": Knob(1.0, 2.5),
 }
 

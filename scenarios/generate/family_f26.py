@@ -26,7 +26,7 @@ KNOBS = {
     "crossers": Knob(0.0, 4.0),
     "occupancy": Knob(0.3, 0.95),
     "population": Knob(choices=(0, 1, 1, 2, 3, 3)),
-    "bends": Knob(choices=(0, 1, 1, 2)),
+    "bends": Knob(choices=(0, 1, 2, 2, 3)),
 }
 CLASS_BY_KNOB: tuple[RoadClass, ...] = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
 POPULATION_BY_KNOB = ("calm", "normal", "assertive", "mixed")

@@ -106,7 +106,7 @@ def draw_bend(limit: float, rng: Rng, angle: tuple[float, float], radius: float 
     """
     turn = float(rng.uniform(*angle))
     smallest = limit**2 / float(rng.uniform(1.8, 2.5))
-    chosen = max(radius if radius is not None else smallest * float(rng.lognormal(0.35, 0.35)), smallest)
+    chosen = max(radius if radius is not None else smallest * float(rng.lognormal(0.6, 0.5)), smallest)
     jerk = float(rng.uniform(0.5, 0.9))
     # Both clothoids together turn L / R, at most 80 % of the angle.
     chosen = max(chosen, float(np.sqrt(limit**3 / (jerk * 0.8 * turn))))
@@ -211,7 +211,7 @@ def draw_layout(
         if not signals and number == 0 and draw.control is Control.SIGNAL:
             draw = replace(draw, control=Control.YIELD)
         sides = {
-            leg: draw_alignment(stub_length(plan.section.limit), plan.section.limit, rng, 1, (0.05, 0.35))
+            leg: draw_alignment(stub_length(plan.section.limit), plan.section.limit, rng, 2, (0.05, 0.4))
             for leg, plan in enumerate(draw.plans)
             if leg not in (0, draw.exit)
         }

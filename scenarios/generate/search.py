@@ -31,6 +31,7 @@ STYLE_HEADWAY, STYLE_GAP, STYLE_ACCELERATION, STYLE_DECELERATION, WEIGHT_PROGRES
 # columns of a stop row: arc length of the line, row of the light or -1, and of a crossing row: begin and end on the path
 MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.8
 CONTACT, VIOLATION = 1e4, 1e3
+PASSING = 20  # samples for which a candidate's slower pace or brake lasts
 RED = 3
 PEDESTRIAN = 8
 
@@ -209,6 +210,8 @@ def roll(
         gap, lead = nearest_lead(task, others, arc, v, at)
         front = arc + to_center + 0.5 * length
         stop = min(red_line(task.lines, world.light, world.begin[0] + at, front, v), candidate[STOP])
+        if n == PASSING:  # a slower pace or a brake is for a moment; whoever only puts off an event meets it in the end
+            candidate[FACTOR], candidate[FIRM] = 1.0, 0.0
         new_a = next_acceleration(task, candidate, arc, v, a, gap, lead, stop)
         new_v = v + new_a * DT
         if new_v < 0.04 and new_a <= 0.0:
@@ -397,13 +400,14 @@ def search(
                 candidate[FIRM] = 1.5
             elif option == 8:
                 candidate[FIRM] = 3.2
+            tried = candidate.copy()
             copy_state(scratch, state)
             cost, hazard = roll(world, scratch, others, task, candidate, motion[k], k, steps, trial, least)
             rolled += 1
             cost += 0.5 * (option != before)
             if cost < least:
                 least, choice = cost, option
-                best[:] = candidate
+                best[:] = tried
             if option == 0 and hazard < good:
                 break
         before = choice
