@@ -223,14 +223,15 @@ def _room(vector_map: VectorMap, drivers: Float, size: Float, path: Float, path_
     """How far ``[A]`` m drivers may be from their paths: 0.1 m inside the narrowest lane, at most half a metre."""
     room = np.zeros(len(modes))
     width = _lane_widths(vector_map)
-    center = vector_map.centerline[:, :2]
-    owner = np.repeat(np.arange(vector_map.lanes), np.diff(vector_map.centerline_ptr))
+    # lanes are wide or narrow over tens of metres: a few points of each will do
+    center = vector_map.centerline[::4, :2]
+    owner = np.repeat(np.arange(vector_map.lanes), np.diff(vector_map.centerline_ptr))[::4]
     for agent in np.flatnonzero((modes == DRIVER) & (drivers[:, [Driver.LANE_BIAS, Driver.NOISE]] != 0.0).any(axis=1)):
-        points = path[path_ptr[agent] : path_ptr[agent + 1] : 20, :2]
+        points = path[path_ptr[agent] : path_ptr[agent + 1] : 40, :2]
         narrowest = _LANE_WIDTH
         if len(center):
-            nearest = np.argmin(((points[:, None] - center[None]) ** 2).sum(axis=2), axis=1)
-            narrowest = float(width[owner[nearest]].min())
+            gap = (points[:, :1] - center[None, :, 0]) ** 2 + (points[:, 1:] - center[None, :, 1]) ** 2
+            narrowest = float(width[owner[gap.argmin(axis=1)]].min())
         room[agent] = np.clip(0.5 * (narrowest - size[agent, 1]) - 0.1, 0.0, _MOST_ROOM)
     return room
 

@@ -184,9 +184,15 @@ def body_on_path(
     side = (y - path[row, PATH_Y]) * ux - (x - path[row, PATH_X]) * uy
     # how far its corners are from its centre across the path, and how far the path leaves its tangent beside it
     extent = other_half_length * turned + other_half_width * abs(along)
-    extent += 0.1 + abs(path[row, PATH_CURVATURE]) * radius * radius
-    if side - extent > left or side + extent < right:
+    bend = abs(path[row, PATH_CURVATURE]) * radius * radius
+    if side - extent - bend > left + 0.1 or side + extent + bend < right - 0.1:
         return FAR, FAR, 1.0
+    if bend < 0.05 and turned < 0.1:  # as good as straight beside it
+        if side - extent > left or side + extent < right:
+            return FAR, FAR, 1.0
+        middle = (row - low) * SPACING + (x - path[row, PATH_X]) * ux + (y - path[row, PATH_Y]) * uy
+        length = other_half_length * abs(along) + other_half_width * turned
+        return middle - length, middle + length, along
     near, far = FAR, -FAR
     arc_a, side_a = 0.0, 0.0
     for corner in range(5):  # the fifth closes the ring: every edge is clipped to the corridor
