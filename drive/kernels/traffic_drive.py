@@ -78,6 +78,7 @@ def drive_noise(who: Int, driver: Float, mind: Int, motion: Float, k: int) -> No
     """Advance the drivers' random processes by one step; everything depends on (seed, sample) only."""
     for i in range(len(who)):
         scale, seed = driver[i, D_NOISE], driver[i, D_SEED]
+        lapse = 4 + 0 * who[i, MODE]  # not a literal: that would have the callee compiled again
         if mind[i, LIFE] != ACTIVE or scale == 0.0:
             continue
         for n in range(4):
@@ -85,10 +86,10 @@ def drive_noise(who: Int, driver: Float, mind: Int, motion: Float, k: int) -> No
         if (
             k * DT >= motion[i, DISTRACTED]
             and who[i, MODE] == DRIVER
-            and random_uniform(seed, k, 4) < DISTRACTION_RATE * scale * scale * DT
+            and random_uniform(seed, k, lapse) < DISTRACTION_RATE * scale * scale * DT
         ):
             motion[i, DISTRACTED_SINCE] = k * DT
-            motion[i, DISTRACTED] = k * DT + 0.8 + 1.7 * random_uniform(seed, k, 5)
+            motion[i, DISTRACTED] = k * DT + 0.8 + 1.7 * random_uniform(seed, k, lapse + 1)
 
 
 @kernel

@@ -78,14 +78,15 @@ def find_conflicts(
     for a in range(agents):
         for row in range(ptr[a], ptr[a + 1]):
             widest[a] = max(widest[a], sweep[row])
-    count = 0
+    zero = 0 * ptr[0]  # not a literal: that would have the callees compiled twice
+    count = zero
     for n in range(len(order)):
         for m in range(n + 1, len(order)):
             a, b = order[n], order[m]
             if ptr[a + 1] == ptr[a] or ptr[b + 1] == ptr[b] or (mode[a] == WALKER and mode[b] == WALKER):
                 continue
             reach = half_width[a] + half_width[b] + widest[a] + widest[b]
-            opened = 0
+            opened = zero
             for ca in range(chunk_ptr[a], chunk_ptr[a + 1]):
                 found = 0
                 for cb in range(chunk_ptr[b], chunk_ptr[b + 1]):
@@ -104,7 +105,7 @@ def find_conflicts(
                 for row in range(begin, min(begin + CHUNK, ptr[a + 1]), _STRIDE):
                     x, y = path[row, PATH_X], path[row, PATH_Y]
                     width = half_width[a] + half_width[b] + sweep[row]
-                    low, high = -1, -1  # the run of the other path's points that are near this one
+                    low = high = zero - 1  # the run of the other path's points that are near this one
                     for c in range(found):
                         cb = near[c]
                         if (
@@ -125,7 +126,7 @@ def find_conflicts(
                             place = other - ptr[b]
                             if low >= 0 and place > high + _STRIDE:  # a run has ended
                                 opened = _add_run(stretch, opened, row - ptr[a], low, high)
-                                low = -1
+                                low = zero - 1
                             low, high = place if low < 0 else low, place
                     if low >= 0:
                         opened = _add_run(stretch, opened, row - ptr[a], low, high)

@@ -246,7 +246,7 @@ def may_ask(
             return bold
         if bold or right > 0 or who[j, MODE] != WALKER or motion[j, WAITED] == 0.0:
             return True
-        return random_uniform(driver[i, D_SEED] + driver[j, D_SEED], 0, 1) > driver[i, D_COURTESY]
+        return random_uniform(driver[i, D_SEED] + driver[j, D_SEED], 0 * j, 0 * j) > driver[i, D_COURTESY]
     if motion[j, LINE_AT] < zone_arc[row, ZONE_OTHER_BEGIN]:  # a red light holds the other back
         return True
     half = 0.5 * driver[i, LENGTH]
