@@ -22,8 +22,11 @@ Workers = Annotated[
 
 def make_engine(workers: int | None) -> "Engine":
     """The engine that ``--workers`` asks for; by default a process per core this process may use."""
+    from drive.errors import RunError
     from evaluation.engines import InProcess, ProcessPool
 
+    if workers is not None and workers < 0:
+        raise RunError(f"--workers is {workers}, expected at least 0")
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return ProcessPool(workers) if workers > 0 else InProcess()

@@ -175,13 +175,16 @@ def _drive(
     workers: int | None = None,
     batch_size: int = 8,
 ) -> "RunFolder":
-    from drive.errors import PlannerError
+    from drive.errors import PlannerError, RunError
     from evaluation.progress import Meter
     from evaluation.runner import evaluate
     from planners.registry import resolve
 
     if not planners:
         raise PlannerError("name at least one planner, for example --planner idm")
+    for name, value in (("--seeds", seeds), ("--batch-size", batch_size)):
+        if value < 1:
+            raise RunError(f"{name} is {value}, expected at least 1")
     with Meter().running() as meter:
         return evaluate(
             suite,

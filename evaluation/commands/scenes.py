@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from evaluation.commands.common import DONE, FAILURES, Data, say, table
 
@@ -60,7 +60,9 @@ def export(
     out: Annotated[Path, arg(help="Folder to write.", metavar="DIR")],
     suite: SuiteName = None,
     data: Data = None,
-    scenario: Annotated[tuple[str, ...], arg(help="Only these scenes.", metavar="ID")] = (),
+    scenario: UseAppendAction[
+        Annotated[tuple[str, ...], arg(help="Only this scene. Give it once for every scene.", metavar="ID")]
+    ] = (),
 ) -> int:
     """Write scenes as nuScenes tables and map expansion, for other tools."""
     from evaluation.suite import load_scene
