@@ -110,7 +110,10 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
     paths = Paths(points, np.zeros(0), np.zeros(agents + 1, np.int32))
     if mode == "idm":
         paths = scenario.paths if scenario.paths is not None else derive_paths(scenario)
-    pieces = [_compile_path(paths, agent, drivers[agent]) for agent in range(agents)]
+    entry = tracks.position[
+        np.arange(agents), scenario.start + np.minimum(first, tracks.valid.shape[1] - 1 - scenario.start)
+    ]
+    pieces = [_compile_path(paths, agent, drivers[agent], entry[agent]) for agent in range(agents)]
     modes = np.full(agents, {"log": REPLAY, "constant_velocity": CONSTANT_VELOCITY}.get(mode, REPLAY), np.int64)
     for agent, piece in enumerate(pieces):
         if len(piece):
@@ -192,15 +195,18 @@ def _presence(valid: NDArray[np.bool_], start: int) -> tuple[Int, Int]:
     return first.astype(np.int64), last.astype(np.int64)
 
 
-def _compile_path(paths: Paths, agent: int, driver: Float) -> Float:
+def _compile_path(paths: Paths, agent: int, driver: Float, entry: Float) -> Float:
     """Points every SPACING ``[P, 6]`` (columns in ``traffic_world``), with the speed that suits the driver, or none."""
     rows = slice(int(paths.ptr[agent]), int(paths.ptr[agent + 1]))
     points = np.asarray(paths.points[rows], np.float64)
+    limit = np.asarray(paths.limit[rows], np.float64)
     if len(points) < 2:
         return np.zeros((0, 6))
+    if (entry - points[0]) @ (points[1] - points[0]) < -0.25 * np.hypot(*(points[1] - points[0])):
+        points, limit = np.concatenate((entry[None], points)), np.concatenate((limit[:1], limit))  # it begins ahead
     arc = arc_length(points)
     kept = np.concatenate(((True,), np.diff(arc) > 1e-9))
-    arc, points, limit = arc[kept], points[kept], np.asarray(paths.limit[rows], np.float64)[kept]
+    arc, points, limit = arc[kept], points[kept], limit[kept]
     count = int(arc[-1] / SPACING) + 1
     if count < 4:
         return np.zeros((0, 6))

@@ -392,3 +392,10 @@ def test_script_never_pushes_anybody_into_a_lead():
     rolled = roll(scenario)
     assert overlaps(rolled, scenario) == []
     assert rolled.speed[0].max() > 9.0
+
+
+def test_path_that_begins_ahead_is_joined_without_a_jump():
+    rolled = roll(scene([Agent((-12.0, 0.8), 6.0, lane(0, 300))], steps=150))
+    assert rolled.position[0, 1, 0] == pytest.approx(-11.4, abs=0.05)
+    assert np.hypot(*np.diff(rolled.position[0], axis=0).T).max() < 1.5
+    assert abs(rolled.position[0, -1, 1]) < 0.05
