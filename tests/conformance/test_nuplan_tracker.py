@@ -1,4 +1,4 @@
-"""The ``lqr`` tracker drives as nuPlan's own controller does (states computed by nuplan-devkit 1.2.2, made-up roads)."""
+"""The ``lqr`` tracker drives as nuPlan's own controller does (states by nuplan-devkit 1.2.2, made-up roads)."""
 
 import json
 from pathlib import Path
