@@ -38,7 +38,8 @@ class Died:
 
     def __str__(self) -> str:
         if self.exitcode < 0:
-            return f"the worker process was ended by {signal.Signals(-self.exitcode).name}"
+            names = {int(item): item.name for item in signal.Signals}
+            return f"the worker process was ended by {names.get(-self.exitcode, f'signal {-self.exitcode}')}"
         return f"the worker process ended with exit code {self.exitcode}"
 
 

@@ -35,6 +35,7 @@ Row = dict[str, Any]
 
 ROWS_IN_ONE_STATEMENT = 100
 TEMPORARY = ".tmp-"
+LOCK = ".lock"
 
 
 class RunFolder:
@@ -69,31 +70,30 @@ class RunFolder:
                 another process is writing to it.
         """
         path = Path(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            with _locked(path):
-                for leftover in path.rglob(f"{TEMPORARY}*"):
-                    leftover.unlink(missing_ok=True)
-                yield RunFolder._prepared(path, manifest)
-        except OSError as error:
-            raise RunError(f"{path} cannot be used as a run folder: {error.strerror or error}") from None
-
-    @staticmethod
-    def _prepared(path: Path, manifest: Manifest) -> "RunFolder":
-        if (path / "manifest.json").exists():
-            run = RunFolder(path)
-            merged = merge(run.manifest, manifest, str(path))
-            if merged == run.manifest:
-                return run
-        else:
-            foreign = sorted(item.name for item in path.iterdir() if not item.name.startswith("."))
+        manifest_file = path / "manifest.json"
+        if path.is_dir() and not manifest_file.exists():
+            foreign = sorted(item.name for item in path.iterdir() if not _own(item))
             if foreign:
                 raise RunError(f"{path} is not a run folder and not empty (it holds {foreign[0]}): use another --out")
-            (path / "results").mkdir()
-            (path / "rollouts").mkdir()
-            merged = manifest
-        write_atomically(path / "manifest.json", merged.to_json())
-        return RunFolder(path)
+        with _told(f"{path} cannot be used as a run folder"):
+            path.mkdir(parents=True, exist_ok=True)
+            lock = (path / LOCK).open("w")
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunError(f"another process is writing to {path}: wait for it or use another --out") from None
+            with _told(f"{path} cannot be used as a run folder"):
+                before = RunFolder(path).manifest if manifest_file.exists() else None
+                merged = merge(before, manifest, str(path)) if before else manifest
+                if merged != before:
+                    write_atomically(manifest_file, merged.to_json())
+                run = RunFolder(path)
+                for folder in (run.path, run.results, run.rollouts):
+                    folder.mkdir(exist_ok=True)
+                    for leftover in folder.glob(f"{TEMPORARY}*"):
+                        leftover.unlink(missing_ok=True)
+            yield run
 
     # --- rows
 
@@ -114,7 +114,10 @@ class RunFolder:
         for row in rows:
             if not same(row["score"], recompute(row)):
                 raise AssertionError(f"{unit_of(row)}: score {row['score']} does not follow from its own columns")
-        rows = sorted(rows, key=lambda row: unit_of(row))
+        with _told(f"rows cannot be written to {self.results}"):
+            self._write_shard(sorted(rows, key=lambda row: unit_of(row)))
+
+    def _write_shard(self, rows: Sequence[Row]) -> None:
         temporary = self.results / f"{TEMPORARY}{os.getpid()}"
         database = self._database
         types = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
@@ -210,7 +213,8 @@ class RunFolder:
         """Store a rollout; its file name and the sha256 of the file."""
         content = encode_rollout(rollout, scenario)
         name = self.rollout_name(unit)
-        write_atomically(self.rollouts / name, content)
+        with _told(f"the rollout of {unit} cannot be written to {self.rollouts}"):
+            write_atomically(self.rollouts / name, content)
         return name, hashlib.sha256(content).hexdigest()
 
     def read_rollout(self, row: Mapping[str, Any], scenario: Scenario) -> Rollout:
@@ -323,14 +327,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
+def _own(item: Path) -> bool:
+    """True for what a process leaves that was killed before it wrote the manifest."""
+    return item.name == LOCK or item.name.startswith(TEMPORARY)
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with (path / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunError(f"another process is writing to {path}: wait for it or use another --out") from None
+def _told(what: str) -> Iterator[None]:
+    """Turn errors of the file system (missing rights, full disk) into one sentence."""
+    import duckdb
+
+    try:
         yield
+    except (OSError, duckdb.IOException) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise RunError(f"{what}: {reason}") from None
 
 
 def _agents(rollout: Rollout) -> tuple[np.ndarray[Any, Any], ...]:

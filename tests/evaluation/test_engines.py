@@ -58,6 +58,7 @@ def test_a_dying_worker_fails_only_the_item_that_kills_it() -> None:
 def test_the_death_of_a_process_is_told_in_words() -> None:
     assert str(Died(3)) == "the worker process ended with exit code 3"
     assert str(Died(-11)) == "the worker process was ended by SIGSEGV"
+    assert str(Died(-40)) == "the worker process was ended by signal 40"
 
 
 def test_an_exception_of_the_work_arrives_with_its_traceback() -> None:

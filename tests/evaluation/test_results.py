@@ -191,11 +191,42 @@ def test_two_processes_cannot_write_to_one_run(run: RunFolder) -> None:
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
+    (tmp_path / ".tmp-notes").write_text("precious")
     with (
         pytest.raises(RunError, match=r"not a run folder and not empty .*thesis.tex"),
         RunFolder.writing(tmp_path, manifest()),
     ):
         pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-notes", "thesis.tex"]
+
+
+@pytest.mark.parametrize("there", [[], [".lock"], [".lock", ".tmp-1-manifest.json"]], ids=str)
+def test_a_run_killed_before_its_manifest_was_written_can_begin_again(tmp_path: Path, there: list[str]) -> None:
+    for name in there:
+        (tmp_path / name).write_bytes(b"")
+    with RunFolder.writing(tmp_path, manifest()) as run:
+        run.write_rows([row()])
+    assert run.done() == {Unit("a", "scene-0", 0)}
+
+
+def test_a_run_killed_after_its_manifest_was_written_can_begin_again(run: RunFolder) -> None:
+    run.results.rmdir()
+    run.rollouts.rmdir()
+    with RunFolder.writing(run.path, manifest()) as again:
+        again.write_rows([row()])
+    assert again.done() == {Unit("a", "scene-0", 0)}
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, run: RunFolder) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(RunError, match=r"file/run cannot be used as a run folder: Not a directory"),
+        RunFolder.writing(tmp_path / "file" / "run", manifest()),
+    ):
+        pass
+    run.results.rmdir()
+    with pytest.raises(RunError, match="rows cannot be written to"):
+        run.write_rows([row()])
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": "run/2"}'])
