@@ -1,7 +1,7 @@
 """Procedural scenes: what a user has before any data set, and the only scenes whose difficulty is known.
 
-A :class:`Recipe` (family, index, namespace) is the identity of a scene; :func:`build` turns it into a scenario, always the
-same bytes. Families F01 (lead brake), F18 (crosswalk) and F26 (urban background).
+A :class:`Recipe` (family, index, namespace) is the identity of a scene; :func:`build` turns it into a scenario, always
+the same bytes. Families F01 (lead brake), F18 (crosswalk) and F26 (urban background).
 """
 
 from collections.abc import Sequence

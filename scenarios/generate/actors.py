@@ -31,7 +31,8 @@ class Actor:
         critical: True for the actors of the family's event: they are never removed to resolve an overlap.
         role: What it is for (``lead``, ``background``, ...), stored in the provenance.
         driver: Driver parameters that the family sets, by column.
-        cue_lead: Time [s] by which what it does is announced: INTENT for walkers, brake lights for vehicles. 0: not at all.
+        cue_lead: Time [s] by which what it does is announced: INTENT for walkers, brake lights for vehicles. 0: not at
+            all.
     """
 
     kind: AgentKind
@@ -141,7 +142,8 @@ def parked(network: Network, rng: Rng, occupancy: float, keep_clear: Float, clea
                 place += size[0] + gap
                 if not taken or place > high:
                     continue
-                lateral = section.edge(forward) + np.clip(away, 0.05, 0.3) + size[1] / 2
+                size = (size[0], min(size[1], section.parking - 0.1))
+                lateral = section.edge(forward) + np.clip(away, 0.05, section.parking - size[1]) + size[1] / 2
                 pose = offset(resample(road.curve, along, np.array((middle,))), side * lateral)[0, :3]
                 if len(keep_clear) and np.hypot(*(keep_clear - pose[:2]).T).min() < clear:
                     continue
@@ -171,14 +173,17 @@ def strollers(network: Network, rng: Rng, count: int, near: Float, radius: float
             close = np.hypot(*(road.curve[:, :2] - near).T) < radius
             clear = (along > (25.0 if road.start else 2.0)) & (along < along[-1] - (25.0 if road.end else 2.0))
             options += [(number, float(station)) for station in along[close & clear][::3]]
-    found = []
+    found: list[Actor] = []
     for _ in range(count if options else 0):
         number, station = options[int(rng.integers(len(options)))]
         road = network.roads[number]
         section, along = road.section, lengths(road.curve)
-        right, backwards, within = rng.random() < 0.5, rng.random() < 0.5, rng.uniform(0.25, 0.75)
+        right, backwards, within = rng.random() < 0.5, rng.random() < 0.5, rng.uniform(0.0, 0.3)
         size = draw_size(AgentKind.PEDESTRIAN, rng)
-        lateral = section.edge(right) + section.parking + within * section.walkway
+        # Both directions keep to the outer part of their own half, so that nobody walks into anybody.
+        lateral = (
+            section.edge(right) + section.parking + (0.15 + within if backwards else 0.85 - within) * section.walkway
+        )
         stations = station + (-1.0 if backwards else 1.0) * np.arange(0.0, 80.0, 1.0)
         inside = stations[(stations >= 0.0) & (stations <= along[-1])]
         if len(inside) < 45:
@@ -186,40 +191,48 @@ def strollers(network: Network, rng: Rng, count: int, near: Float, radius: float
         line = resample(road.curve, along, np.sort(inside))
         points = offset(line, (network.side if right else -network.side) * lateral)[:, :2]
         points = densify(points[::-1] if backwards else points)
+        if any(np.hypot(*(points[0] - other.points[0])) < 6.0 for other in found):
+            continue
         found.append(walking(points, WALKING_SPEED, size, role="stroller"))
     return found
 
 
 def crossing_line(
-    network: Network, number: int, rng: Rng, start: float, shift: float, from_first: bool, turn_back: float = 0.0
+    network: Network, number: int, start: float, shift: float, from_first: bool, turn_back: float = 0.0
 ) -> Float:
-    """A walker's line ``[P, 2]`` over crossing ``number``, from the kerb at the first end of its line or from the other.
+    """A walker's line ``[P, 2]`` over crossing ``number``, from the kerb at the first end of its line or from the
+    other.
 
-    It begins ``start`` [m] before the kerb, keeps ``shift`` [m] from the middle of the crossing, and goes on along the far
-    walkway. With ``turn_back`` in (0, 1) it turns round at that share of the road's width and comes back.
+    It begins ``start`` [m] before the kerb, keeps ``shift`` > 0 [m] from the middle on one's own side, and goes on
+    along the far walkway, or into a house where that would lead into a junction. With ``turn_back`` in (0, 1) it turns
+    round at that share of the road's width and comes back.
     """
     item = network.crossings[number]
     near, far = (item.line[0], item.line[1]) if from_first else (item.line[1], item.line[0])
     walk = (far - near) / np.hypot(*(far - near))
-    normal = np.array((-walk[1], walk[0]))
+    # One's own side, where one also turns off: the other half belongs to those who come the other way.
+    normal = network.side * np.array((-walk[1], walk[0]))
     width = float(np.hypot(*(far - near)))
-    away = float(rng.choice((-1.0, 1.0))) if item.junction < 0 else _away_from_junction(network, number, normal)
     begin = near + shift * normal - start * walk
     if turn_back > 0.0:
-        top, aside = near + shift * normal + turn_back * width * walk, 2.0 * TURN_RADIUS * away * normal
+        top, aside = near + shift * normal + turn_back * width * walk, 2.0 * TURN_RADIUS * normal
         bow = top + aside / 2
-        arc = [bow - TURN_RADIUS * (np.cos(a) * away * normal - np.sin(a) * walk) for a in np.linspace(0.0, np.pi, 9)]
+        arc = [bow - TURN_RADIUS * (np.cos(a) * normal - np.sin(a) * walk) for a in np.linspace(0.0, np.pi, 9)]
         home = near + shift * normal + aside - 2.5 * walk
-        after = rounded(np.array((arc[-1], home, home + 30.0 * away * normal)))
+        after = rounded(np.array((arc[-1], home, home + 30.0 * normal)))
         return densify(np.concatenate((begin[None], np.array(arc), after)), 0.25)
-    end = far + shift * normal + 2.5 * walk
-    return rounded(np.array((begin, end, end + 45.0 * away * normal)))
+    if item.junction >= 0 and not _leads_away(network, number, normal):
+        return densify(np.stack((begin, far + shift * normal + 14.0 * walk)), 0.25)  # round the corner is the junction
+    # Who walks further in turns further out, so that files stay apart on the walkway too.
+    end = far + shift * normal + max(3.7 - abs(shift), 2.0) * walk
+    return rounded(np.array((begin, end, end + 45.0 * normal)))
 
 
-def _away_from_junction(network: Network, number: int, normal: Float) -> float:
+def _leads_away(network: Network, number: int, direction: Float) -> bool:
+    """True if ``direction`` [2] at a junction's crossing leads away from that junction."""
     item = network.crossings[number]
     center = network.junctions[item.junction].ring.mean(axis=0)
-    return 1.0 if np.dot(item.line.mean(axis=0) - center, normal) > 0.0 else -1.0
+    return bool(np.dot(item.line.mean(axis=0) - center, direction) > 0.0)
 
 
 def traffic(
@@ -233,8 +246,8 @@ def traffic(
 ) -> list[Actor]:
     """Vehicles on the lanes within ``radius`` [m] of a point, in random order, at most ``most``.
 
-    ``density`` scales how close they follow each other (1: time gaps of about 3 s). ``taken`` lists stretches (lane, from,
-    to) [m] that stay free: the ego, and what the family has put on the road.
+    ``density`` scales how close they follow each other (1: time gaps of about 3 s). ``taken`` lists stretches (lane,
+    from, to) [m] that stay free: the ego, and what the family has put on the road.
     """
     found: list[Actor] = []
     vector_map = network.map

@@ -1,4 +1,4 @@
-"""From a recipe to a scenario: stage, warm up, drive the reference, roll the traffic, check, and draw again if need be."""
+"""From a recipe to a scenario: stage, simulate, check, and draw again if need be."""
 
 from collections import Counter
 from dataclasses import replace
@@ -21,7 +21,7 @@ from scenarios.generate.hardness import measure
 from scenarios.generate.knobs import GENERATOR_VERSION, Recipe, draw_knobs, stream
 from scenarios.generate.reference import ego_task
 from scenarios.generate.signals import draw_lights
-from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial
+from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
 
 FAMILY_BY_NAME: dict[str, Family] = {family.name: family for family in (F01, F18, F26)}
 FAMILIES = tuple(FAMILY_BY_NAME)
@@ -71,7 +71,7 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
             drivers[row, column] = value
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt))
     task = ego_task(setting.network, setting.way, setting.style, lights)
-    kept = np.ones(len(setting.actors), np.bool_)
+    kept = apart(setting)
     for _ in range(REMOVALS):
         rows = np.flatnonzero(kept)
         outcome = Trial(recipe, setting, rows, drivers, lights, task).run()

@@ -16,8 +16,8 @@ TURN = np.radians(30.0)
 def draw_cues(scenario: Scenario, actors: list[Actor], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Cues ``[A, T]`` of the rolled tracks.
 
-    Walkers with a ``cue_lead`` show INTENT from that long before they set off until one second after; those who never set
-    off (false cues) show it for a while as the ego comes near.
+    Walkers with a ``cue_lead`` show INTENT from that long before they set off until one second after; those who never
+    set off (false cues) show it for a while as the ego comes near.
     """
     tracks = scenario.tracks
     cues = np.zeros(tracks.valid.shape, np.uint8)

@@ -1,11 +1,12 @@
 """F18 crosswalk: people wait, approach, hesitate, turn back, or only look as if they would cross."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from drive.drivers import WALKING_SPEED, Driver
-from drive.geometry import wrap_angle
+from drive.geometry import arc_length
 from drive.scene import Action, AgentKind, Trigger
 from scenarios.generate.actors import (
     TURN_RADIUS,
@@ -23,7 +24,7 @@ from scenarios.generate.geometry import Float
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, CrossingDraw, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
-from scenarios.generate.paths import at_arc, ego_ways
+from scenarios.generate.paths import at_arc, ego_ways, heading_of
 from scenarios.generate.reference import draw_style, ego_path, meeting_arc
 from scenarios.generate.timing import RUN_IN, RUN_UP, ego_start, walk_time
 
@@ -110,75 +111,110 @@ def _crossing(network: Network, place: int) -> int | None:
     return None
 
 
+@dataclass(frozen=True)
+class _Person:
+    """One place in the queue: side of the road, file, place from the kerb, what they do and how fast [m/s]."""
+
+    from_first: bool
+    file: int
+    place: int
+    mode: int
+    pace: float
+    main: bool
+
+
+def _line_up(knobs: Mapping[str, float], rng: np.random.Generator, main_from_first: bool) -> list[_Person]:
+    """Who stands where. Everybody has a place of their own, and nobody behind somebody else is faster."""
+    behavior, total = int(knobs["behavior"]), int(knobs["people"])
+    false_cues = total if behavior == NOBODY else round(knobs["false_cues"] * (total - 1))
+    queue: dict[tuple[bool, int], list[_Person]] = {}
+    found = []
+    for number in range(total):
+        crosses, main = number < total - false_cues, number == 0 and behavior != NOBODY
+        from_first = main_from_first if main else bool(rng.random() < 0.5)
+        file = int(rng.integers(2))
+        if main or (behavior == TURN_BACK and from_first == main_from_first):
+            file = 0  # who turns round comes back where the other file would stand
+        ahead = queue.setdefault((from_first, file), [])
+        # Behind somebody who stops or comes back one could only wait.
+        blocked = any(person.mode not in (COMMIT, ELDERLY) for person in ahead)
+        mode = behavior if main else NOBODY if not crosses or blocked else COMMIT if rng.random() < 0.8 else HESITATE
+        pace = {ELDERLY: float(rng.uniform(0.6, 0.9)), RUN: float(rng.uniform(2.0, 2.8))}.get(mode, knobs["speed"])
+        pace = min([pace, *(0.95 * person.pace for person in ahead)])
+        person = _Person(from_first, file, len(ahead), mode, pace, main)
+        ahead.append(person)
+        found.append(person)
+    return found
+
+
 def _people(
     knobs: Mapping[str, float], rng: np.random.Generator, network: Network, number: int, conflict: Float
 ) -> tuple[list[Actor], list[tuple[float, ...]], float]:
-    """Those who cross and those who only stand there; their script; when the ego has to arrive [s].
-
-    Everybody gets a place of their own in a small grid on their side of the road, so that nobody walks through another.
-    """
-    behavior, total = int(knobs["behavior"]), int(knobs["people"])
+    """Those who cross and those who only stand there; their script; when the ego has to arrive [s]."""
     item = network.crossings[number]
-    false_cues = total if behavior == NOBODY else round(knobs["false_cues"] * (total - 1))
-    walk = item.line[1] - item.line[0]
-    width = float(np.hypot(*walk))
-    depth = float(np.ptp((item.ring - item.line[0]) @ (np.array((-walk[1], walk[0])) / width)))
+    width = float(np.hypot(*(item.line[1] - item.line[0])))
     ego_at_first = np.hypot(*(item.line[0] - conflict[:2])) < np.hypot(*(item.line[1] - conflict[:2]))
     main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.7)
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
     arrival = knobs["arrival"]
-    queue = {(side, row): 0 for side in (False, True) for row in (0, 1)}
-    for person in range(total):
-        crosses = person < total - false_cues
-        main = person == 0 and crosses
-        from_first = main_from_first if main else bool(rng.random() < 0.5)
-        row = 0 if main else int(rng.integers(2))
-        place = queue[from_first, row]
-        queue[from_first, row] += 1
-        # Keep to one's own half of the crossing, in two rows of files.
-        shift = (0.14 + 0.24 * row) * max(depth, 3.2) * (1.0 if from_first else -1.0)
-        lead = 0.0 if not crosses else float(rng.uniform(1.0, knobs["cue_lead"] + 0.3))
+    latest: dict[tuple[bool, int], float] = {}  # trigger of the last one in each file
+    for person in _line_up(knobs, rng, main_from_first):
+        shift = 0.5 + 0.95 * person.file  # on one's own side as one walks
         size = draw_size(AgentKind.PEDESTRIAN, rng)
-        approach = place == 0 and knobs["approach"] < 0.4 and main
-        start = float(rng.uniform(2.0, 5.0)) if approach else float(rng.uniform(0.3, 0.8)) + 1.1 * place
-        mode = behavior if main else (COMMIT if rng.random() < 0.8 else HESITATE)
-        pace = {ELDERLY: float(rng.uniform(0.6, 0.9)), RUN: float(rng.uniform(2.0, 2.8))}.get(mode, knobs["speed"])
-        pace = pace if main else min(pace, knobs["speed"]) * (1.0 - 0.08 * place)
-        turn_back = float(rng.uniform(0.3, 0.55)) if mode == TURN_BACK else 0.0
-        points = crossing_line(network, number, rng, start, shift, from_first, turn_back)
-        if not crosses:
-            facing = np.array((*points[0], float(wrap_angle(np.arctan2(*(points[3] - points[0])[::-1])))))
-            facing[2] += float(rng.normal(0.0, 0.3))
-            actors.append(standing(AgentKind.PEDESTRIAN, size, facing, "false_cue", float(rng.random() < 0.6)))
+        start = float(rng.uniform(0.3, 0.7)) + 1.3 * person.place
+        if person.main and knobs["approach"] < 0.4:
+            start += float(rng.uniform(1.5, 4.0)) + 1.3
+        turn_back = float(rng.uniform(0.3, 0.55)) if person.mode == TURN_BACK else 0.0
+        points = crossing_line(network, number, start, shift, person.from_first, turn_back)
+        lead, rate = float(rng.uniform(1.0, knobs["cue_lead"] + 0.3)), float(rng.uniform(1.5, 3.0))
+        if person.mode == NOBODY:
+            facing = np.array((*points[0], heading_of(points) + float(rng.normal(0.0, 0.3))))
+            shown = lead if rng.random() < 0.6 else 0.0
+            actors.append(standing(AgentKind.PEDESTRIAN, size, facing, "false_cue", shown))
             continue
-        offset = knobs["offset"] if main else knobs["offset"] + float(np.clip(rng.normal(0.3, 1.0), -1.5, 3.0))
-        rate = float(rng.uniform(1.5, 3.0))
-        to_conflict = start + _from_kerb(item.line, conflict[:2], from_first)
-        if main:  # who is too slow to meet an ego that is 9.5 s away walks a little faster
+        pace, offset = person.pace, knobs["offset"]
+        to_conflict = start + _from_kerb(item.line, conflict[:2], person.from_first)
+        if person.main:  # who is too slow to meet an ego that is 9.5 s away walks a little faster
             while walk_time(to_conflict, pace, rate) - offset + 1.0 > 9.5:
                 pace *= 1.1
+        else:
+            offset += float(np.clip(rng.normal(0.3, 1.0), -1.5, 3.0))
         time = walk_time(to_conflict, pace, rate)
-        limit = np.full(len(points), WALKING_SPEED)
-        along = 0.25 * np.arange(len(points))
-        if mode == HESITATE:
-            slow = (along > start + 0.22 * width) & (along < start + 0.22 * width + 0.8)
-            limit[slow] *= min(0.8 / (knobs["hesitation"] * pace), 0.9)
-        if mode == TURN_BACK:
-            turn = start + turn_back * width
-            limit[(along > turn - 1.0) & (along < turn + 3.5 * TURN_RADIUS)] *= 0.5 / pace
-        if main:
-            arrival = float(np.clip(max(arrival, time - offset + 1.0), 4.5, 9.5))
+        trigger = min(time - offset, latest.get((person.from_first, person.file), np.inf) - 0.6)
+        if not person.main and trigger < 0.3:
+            trigger = 0.3  # sets off as the ego passes
+        latest[person.from_first, person.file] = trigger
+        limit = _pace_along(person, points, start, width, turn_back, knobs["hesitation"])
+        if person.main:
+            arrival = float(np.clip(max(arrival, trigger + 1.0), 4.5, 9.5))
         driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
         driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
         index = float(len(actors))
-        actor = walking(points, 0.0, size, critical=main, role=_ROLE[mode], driver=driver, cue_lead=max(lead, 1.0))
-        actors.append(Actor(**{**actor.__dict__, "limit": limit}))
-        go = Action.NORMAL if mode in (HESITATE, TURN_BACK) else Action.SPEED
-        timeout = min(max(arrival - time + offset, 0.0) + 7.0, 14.0)
+        actor = walking(points, 0.0, size, critical=person.main, role=_ROLE[person.mode], driver=driver, cue_lead=lead)
+        actors.append(replace(actor, limit=limit))
+        go = Action.NORMAL if person.mode in (HESITATE, TURN_BACK) else Action.SPEED
+        timeout = min(max(arrival - trigger, 0.0) + 7.0, 14.0)
         events.append((index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0))
-        events.append((index, Trigger.EGO_ARRIVAL, time - offset, *conflict[:2], timeout, go, rate, pace))
+        events.append((index, Trigger.EGO_ARRIVAL, trigger, *conflict[:2], timeout, go, rate, pace))
     return actors, events, arrival
+
+
+def _pace_along(
+    person: _Person, points: Float, start: float, width: float, turn_back: float, hesitation: float
+) -> Float:
+    """Speed ``[P]`` [m/s] along the line: walking speed, slower where one hesitates or turns round.
+
+    Places, not times: somebody who set off later for a slower ego still stops in the middle of the road.
+    """
+    limit, along = np.full(len(points), WALKING_SPEED), arc_length(points)
+    if person.mode == HESITATE:
+        slow = (along > start + 0.22 * width) & (along < start + 0.22 * width + 0.8)
+        limit[slow] *= min(0.8 / (hesitation * person.pace), 0.9)
+    if person.mode == TURN_BACK:
+        turn = start + turn_back * width
+        limit[(along > turn - 1.0) & (along < turn + np.pi * TURN_RADIUS + 1.5)] *= 0.5 / person.pace
+    return limit
 
 
 def _from_kerb(line: Float, point: Float, from_first: bool) -> float:

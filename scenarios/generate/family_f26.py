@@ -76,11 +76,12 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
 def crossers(network: Network, rng: np.random.Generator, count: int, near: np.ndarray) -> list[Actor]:
     """People who cross somewhere near by, in their own time and looking at gaps."""
     close = [n for n, item in enumerate(network.crossings) if np.hypot(*(item.line.mean(axis=0) - near)) < 90.0]
+    places = [(number, right, file) for number in close for right in (False, True) for file in (0, 1)]
     found = []
-    for _ in range(count if close else 0):
-        number = close[int(rng.integers(len(close)))]
-        start, shift, right = rng.uniform(0.6, 9.0), rng.uniform(-1.0, 1.0), bool(rng.random() < 0.5)
-        points = crossing_line(network, number, rng, float(start), float(shift), right)
+    for place in rng.permutation(len(places))[:count]:
+        number, right, file = places[place]
+        start, shift = float(rng.uniform(0.6, 9.0)), 0.5 + 0.95 * file
+        points = crossing_line(network, number, start, shift, right)
         size = draw_size(AgentKind.PEDESTRIAN, rng)
         found.append(walking(points, WALKING_SPEED if start > 3.0 else 0.0, size, role="crosser"))
     return found

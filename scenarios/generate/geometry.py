@@ -108,7 +108,8 @@ def reverse(curve: Float) -> Float:
 
 
 def ribbon(curve: Float, left: float | Float, right: float | Float) -> Float:
-    """Counter-clockwise ring ``[2 P, 2]`` [m] from ``right`` to ``left`` metres beside the curve (scalars or ``[P]``)."""
+    """Counter-clockwise ring ``[2 P, 2]`` [m] from ``right`` to ``left`` metres beside the curve (scalars or
+    ``[P]``)."""
     normal = np.stack((-np.sin(curve[:, 2]), np.cos(curve[:, 2])), axis=1)
     left_edge = curve[:, :2] + normal * np.broadcast_to(left, len(curve))[:, None]
     right_edge = curve[:, :2] - normal * np.broadcast_to(right, len(curve))[:, None]
@@ -154,9 +155,9 @@ def bend_segments(angle: float, radius: float, clothoid_share: float) -> Float:
 def join(start: ArrayLike, end: ArrayLike, most_tangent: float = np.inf, least_radius: float = 3.5) -> Float | None:
     """A drivable curve between two poses ``[3]``, or None where neither form is.
 
-    A turn is line-clothoid-arc-clothoid-line, its bend starting at most ``most_tangent`` [m] before the corner where the
-    two tangents meet. Poses that no such chain joins, and slight shifts, get a quintic Hermite curve. Either way the
-    curvature stays within ``1 / least_radius``.
+    A turn is line-clothoid-arc-clothoid-line, its bend starting at most ``most_tangent`` [m] before the corner where
+    the two tangents meet. Poses that no such chain joins, and slight shifts, get a quintic Hermite curve. Either way
+    the curvature stays within ``1 / least_radius``.
     """
     start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
     angle = float(wrap_angle(end[2] - start[2]))

@@ -76,7 +76,8 @@ class Control(Enum):
 
 @dataclass(frozen=True)
 class LegPlan:
-    """One leg before it is built: direction outward [rad], sideways shift [m, left of outward], outward cross-section."""
+    """One leg before it is built: direction outward [rad], sideways shift [m, left of outward], outward
+    cross-section."""
 
     angle: float
     shift: float

@@ -133,7 +133,8 @@ def draw_alignment(length: float, limit: float, rng: Rng, bends: int, angle: tup
 
 
 def draw_junction(section: Section, road: RoadClass, rng: Rng, crosswalks: bool = False) -> JunctionDraw:
-    """Legs, corners, crossings and control of a junction that the corridor reaches by a road of cross-section ``section``.
+    """Legs, corners, crossings and control of a junction that the corridor reaches by a road of cross-section
+    ``section``.
 
     ``crosswalks`` asks for a marked crossing on every leg.
     """
@@ -141,6 +142,7 @@ def draw_junction(section: Section, road: RoadClass, rng: Rng, crosswalks: bool 
     skew = lambda spread: float(np.clip(rng.normal(0.0, np.radians(spread)), -np.radians(28), np.radians(28)))  # noqa: E731
     straight = float(np.clip(rng.normal(0.0, np.radians(5.0)), -np.radians(12), np.radians(12)))
     quarter = np.pi / 2
+    angles: tuple[float, ...]
     if count == 3:
         shape = int(rng.choice(3, p=(0.4, 0.4, 0.2)))
         angles = (
@@ -197,10 +199,11 @@ def draw_layout(
     signals: bool = True,
     first_road: Float | None = None,
 ) -> Layout:
-    """A whole layout: a first road of ``first`` [m], then ``junctions`` junctions with context, side roads and a way out.
+    """A whole layout: a first road of ``first`` [m], then ``junctions`` junctions with context, side roads and a way
+    out.
 
-    ``crosswalks`` marks a crossing on every leg of the first junction, ``signals`` = False leaves it without signals. ``bends``
-    bounds the bends per road; ``first_road`` replaces the drawn alignment of the first road.
+    ``crosswalks`` marks a crossing on every leg of the first junction, ``signals`` = False leaves it without signals.
+    ``bends`` bounds the bends per road; ``first_road`` replaces the drawn alignment of the first road.
     """
     roads = [draw_alignment(first, section.limit, rng, bends, (0.1, 0.7)) if first_road is None else first_road]
     draws: list[JunctionDraw] = []

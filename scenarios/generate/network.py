@@ -1,4 +1,4 @@
-"""From a layout to a map: grow roads and junctions outward from the root, mirror, place, and assemble a ``VectorMap``."""
+"""From a layout to a map: grow roads and junctions from the root, mirror, place, assemble a ``VectorMap``."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,6 @@ from scenarios.generate.layout import Layout
 
 RAISED_MEDIAN = 1.2
 ISLAND_GUTTER = 0.3
-ADVISORY_LATERAL = 2.0
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ class Network:
     Attributes:
         map: The vector map in the scene frame.
         curves: Per lane of the map its centreline ``[P, 4]`` with curvature, in travel direction.
-        advisory: Per lane the speed ``[P]`` [m/s] that limit and curvature suggest.
         road_lanes: (road, forward, index) -> lane of the map. Index counts from the median.
         connector_lanes: (junction, number of the connector) -> lane of the map.
         corridor: Roads in driving order; ``exits`` the junction legs taken between them.
@@ -62,7 +60,6 @@ class Network:
 
     map: VectorMap
     curves: tuple[Float, ...]
-    advisory: tuple[Float, ...]
     road_lanes: dict[tuple[int, bool, int], int]
     connector_lanes: dict[tuple[int, int], int]
     corridor: tuple[int, ...]
@@ -191,16 +188,13 @@ def _assemble(
 
     lanes: list[Lane] = []
     curves: list[Float] = []
-    advisory: list[Float] = []
     road_lanes: dict[tuple[int, bool, int], int] = {}
     connector_lanes: dict[tuple[int, int], int] = {}
     inner, outer = ("right", "left") if layout.left_hand else ("left", "right")
 
-    def add(lane: Lane, curve: Float, limit: float) -> int:
+    def add(lane: Lane, curve: Float) -> int:
         lanes.append(lane)
         curves.append(curve)
-        bend = np.abs(curve[:, 3])
-        advisory.append(np.minimum(limit, np.sqrt(ADVISORY_LATERAL / np.maximum(bend, 1e-6))))
         return len(lanes) - 1
 
     for number, road in enumerate(roads):
@@ -231,7 +225,7 @@ def _assemble(
                     speed_limit=section.limit,
                     borrow_allowed=layout.borrow and section.median == 0.0 and section.forward == section.backward == 1,
                 )
-                road_lanes[number, forward, index] = add(lane, curve, section.limit)
+                road_lanes[number, forward, index] = add(lane, curve)
     at_leg = {
         end: (number, end == road.start) for number, road in enumerate(roads) for end in (road.start, road.end) if end
     }
@@ -239,6 +233,7 @@ def _assemble(
         for item, connector in enumerate(junction.connectors):
             road_out, forward_out = at_leg[number, connector.leg_out]
             road_in, forward_in = at_leg[number, connector.leg_in]
+            beside = _parallel(junction, number, item, inner, outer)
             curve = put(connector.curve)
             limit = min(roads[road_in].section.limit, roads[road_out].section.limit)
             lane = Lane(
@@ -249,9 +244,10 @@ def _assemble(
                 group=f"{_group(road_in, not forward_in)}>{_group(road_out, forward_out)}",
                 speed_limit=limit,
                 connector=True,
-                **_parallel(junction, number, item, inner, outer),
+                left=beside.get("left"),
+                right=beside.get("right"),
             )
-            connector_lanes[number, item] = add(lane, curve, limit)
+            connector_lanes[number, item] = add(lane, curve)
     placed_roads = tuple(replace(road, curve=put(road.curve)) for road in roads)
     placed_crossings = tuple(replace(item, line=put(item.line), ring=put(item.ring)) for item in crossings)
     placed_junctions = tuple(_placed_junction(junction, put) for junction in junctions)
@@ -260,7 +256,6 @@ def _assemble(
     return Network(
         map=build_map(lanes, areas, stop_lines),
         curves=tuple(curves),
-        advisory=tuple(advisory),
         road_lanes=road_lanes,
         connector_lanes=connector_lanes,
         corridor=tuple(corridor),
@@ -339,7 +334,8 @@ def _stop_lines(layout, roads, junctions, at_leg, put) -> list[StopLine]:  # typ
 
 
 def is_major(junction: Junction, leg: int) -> bool:
-    """True for leg 0 and the leg opposite, or for all but leg 0 if that is a stem; the others give way without signals."""
+    """True for leg 0 and the leg opposite, or for all but leg 0 if that is a stem; the others give way without
+    signals."""
     headings = [item.mouth[2] for item in junction.legs]
     turns = [abs(float(wrap_angle(heading - headings[0] - np.pi))) for heading in headings[1:]]
     straight = int(np.argmin(turns)) + 1

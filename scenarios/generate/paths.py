@@ -107,7 +107,8 @@ def resample(curve: Float, arc: Float, stations: Float) -> Float:
 
 
 def rounded(corners: Float, radius: float = 3.0) -> Float:
-    """A walker's line ``[P, 2]`` through ``corners [C, 2]``, its corners replaced by arcs (smaller where legs are short)."""
+    """A walker's line ``[P, 2]`` through ``corners [C, 2]``, its corners replaced by arcs (smaller where legs are
+    short)."""
     points = [corners[:1]]
     for before, corner, after in zip(corners[:-2], corners[1:-1], corners[2:], strict=True):
         back, ahead = before - corner, after - corner

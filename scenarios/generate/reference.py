@@ -26,7 +26,8 @@ WAIT_BEFORE = 1.0
 
 @dataclass(frozen=True)
 class Style:
-    """How the reference drives: share of the limit, headway [s], gap at rest [m], accelerations [m/s2], cost weights."""
+    """How the reference drives: share of the limit, headway [s], gap at rest [m], accelerations [m/s2], cost
+    weights."""
 
     factor: float = 0.97
     headway: float = 1.6

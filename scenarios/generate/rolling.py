@@ -11,8 +11,8 @@ from scenarios.generate.search import Others
 def roll_scenario(scenario: Scenario, ego: Float | None = None, world: TrafficWorld | None = None) -> Others:
     """Reactive traffic of a scenario from its start on, for an ego that drives the states ``ego [K+1, 11]``.
 
-    By default the ego is on its reference; then the stored tracks must come out. ``world`` saves compiling the traffic of a
-    scenario again.
+    By default the ego is on its reference; then the stored tracks must come out. ``world`` saves compiling the traffic
+    of a scenario again.
     """
     world = compile_traffic(scenario, "idm") if world is None else world
     state = start_traffic(world, scenario)

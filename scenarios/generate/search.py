@@ -1,6 +1,7 @@
 """Compiled half of the reference search: roll a longitudinal candidate with the true traffic and price it.
 
-The ego's rear axle stays on its path; a candidate is a driver with a speed factor, a headway and perhaps a place to stop.
+The ego's rear axle stays on its path; a candidate is a driver with a speed factor, a headway and perhaps a place to
+stop.
 """
 
 import math
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from drive.kernels import kernel
 from drive.kernels.geometry import boxes_overlap
 from drive.kernels.traffic import traffic_step
-from drive.kernels.traffic_follow import FAR, body_on_path, idm
-from drive.kernels.traffic_world import TrafficState, TrafficWorld
+from drive.kernels.traffic_follow import body_on_path, idm
+from drive.kernels.traffic_world import FAR, TrafficState, TrafficWorld
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -28,7 +29,8 @@ FACTOR, HEADWAY, STOP, FIRM = range(4)
 LENGTH, WIDTH, TO_CENTER = range(3)
 # columns of the style row
 STYLE_HEADWAY, STYLE_GAP, STYLE_ACCELERATION, STYLE_DECELERATION, WEIGHT_PROGRESS, WEIGHT_COMFORT = range(6)
-# columns of a stop row: arc length of the line, row of the light or -1, and of a crossing row: begin and end on the path
+# columns of a stop row: arc length of the line, row of the light or -1, and of a crossing row: begin and end on the
+# path
 MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.8
 CONTACT, VIOLATION = 1e4, 1e3
 PASSING = 20  # samples for which a candidate's slower pace or brake lasts
@@ -52,9 +54,9 @@ class Task(NamedTuple):
     """What the ego has to do.
 
     ``path [P, 6]`` its rear axle's way, one row every SPACING; ``lines [*, 2]`` arc lengths of signalled stop lines and
-    their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 5]``: centre
-    x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc lengths where its
-    front may wait; ``style [6]``; ``vehicle [3]``.
+    their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 5]``:
+    centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc
+    lengths where its front may wait; ``style [6]``; ``vehicle [3]``.
     """
 
     path: Float
@@ -330,8 +332,8 @@ def yield_cost(
 ) -> float:
     """Price of being on a crossing while somebody walks on it towards or near the ego's side of the road.
 
-    ``ring [5]``: centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; the crossing is taken as
-    4 m wide.
+    ``ring [5]``: centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; the crossing is
+    taken as 4 m wide.
     """
     position, velocity, valid, kind = others.position, others.velocity, others.valid, others.kind
     cost = 0.0
@@ -365,8 +367,8 @@ def search(
 ) -> tuple[float, int]:
     """Drive the ego from sample 0 to the last one, choosing a candidate every ``every`` samples.
 
-    ``motion [K + 1, 3]`` (arc, speed, acceleration) has row 0 set. Returns the cost of what was driven and the number of
-    candidates rolled. A keep-on candidate with less hazard than ``good`` is taken without trying others.
+    ``motion [K + 1, 3]`` (arc, speed, acceleration) has row 0 set. Returns the cost of what was driven and the number
+    of candidates rolled. A keep-on candidate with less hazard than ``good`` is taken without trying others.
     """
     holds, vehicle = task.holds, task.vehicle
     last = len(motion) - 1

@@ -51,8 +51,8 @@ def draw_lights(network: Network, steps: int, rng: np.random.Generator) -> Light
 def phase_plan(junction: Junction, protected: bool) -> list[list[int]]:
     """Connectors that are green together, phase by phase.
 
-    Opposite legs share a phase. ``protected`` gives their left turns a phase of their own before it, where both legs have a
-    lane to spare for them. Legs without an opposite one get their own phase.
+    Opposite legs share a phase. ``protected`` gives their left turns a phase of their own before it, where both legs
+    have a lane to spare for them. Legs without an opposite one get their own phase.
     """
     headings = np.array([leg.mouth[2] for leg in junction.legs])
     free = list(range(len(headings)))

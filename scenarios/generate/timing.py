@@ -13,8 +13,8 @@ RUN_UP = 75.0  # m of road behind the ego: room for followers
 
 
 def ego_start(path: Float, event: float, arrival: float) -> tuple[float, float] | None:
-    """Arc length [m] and speed [m/s] to begin the warm-up with, so that an undisturbed ego's rear axle is at ``event`` [m]
-    ``arrival`` seconds after the scene's start; None where the road is too short."""
+    """Arc length [m] and speed [m/s] to begin the warm-up with, so that an undisturbed ego's rear axle is at ``event``
+    [m] ``arrival`` seconds after the scene's start; None where the road is too short."""
     times = free_times(path)
     stations = SPACING * np.arange(len(path))
     begin = float(np.interp(event, stations, times)) - RUN_IN - arrival

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from drive.kernels.checks import overlapping
 from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, Event, Lights, Paths, Scenario, Tracks, Trigger
@@ -32,6 +33,24 @@ class Rolled:
     world: TrafficWorld
 
 
+def apart(setting: Setting) -> NDArray[np.bool_]:
+    """Which actors stay ``[A]`` so that nobody begins inside anybody else or the ego; earlier and critical ones do."""
+    count = len(setting.actors)
+    ego = center_from_rear_axle(at_arc(setting.way, setting.arc)[None, :3], PACIFICA)
+    pose = np.concatenate((np.array([actor.pose for actor in setting.actors]).reshape(-1, 3), ego))
+    size = np.array([*(actor.size for actor in setting.actors), (PACIFICA.length, PACIFICA.width)]) + 0.05
+    kept = np.zeros(count + 1, np.bool_)
+    kept[count] = True
+    order = sorted(range(count), key=lambda row: (not setting.actors[row].critical, row))
+    for row in order:
+        pair = np.append(np.flatnonzero(kept & (np.hypot(*(pose[:, :2] - pose[row, :2]).T) < 20.0)), row)
+        hit = overlapping(
+            pose[pair, None, :2], pose[pair, None, 2], size[pair], np.ones((len(pair), 1), np.bool_), 0, 1
+        )
+        kept[row] = not hit[-1, 0]
+    return kept[:count]
+
+
 @dataclass(frozen=True)
 class Trial:
     """One try to make a scenario of a setting, with those of its actors that ``rows`` names.
@@ -47,7 +66,8 @@ class Trial:
     task: Task
 
     def run(self) -> "Rolled | list[int]":
-        """Warm up, drive, roll: the scenario, or the agents (positions in ``rows``) that touch somebody and have to go."""
+        """Warm up, drive, roll: the scenario, or the agents (positions in ``rows``) that touch somebody and have to
+        go."""
         actors = [self.setting.actors[row] for row in self.rows]
         begin = np.array((self.setting.arc, self.setting.speed, 0.0))
         warm = self._warm_scenario(actors, begin)
