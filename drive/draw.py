@@ -92,12 +92,7 @@ def draw(
         figure = Figure(figsize=(8, 8), dpi=110)
         FigureCanvasAgg(figure)
         ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))
-    ax.set_facecolor(GROUND)
-    ax.set_aspect("equal")
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    _prepare(ax)
     draw_map(ax, scenario.map)
     _draw_route(ax, scenario)
     _draw_lights(ax, scenario, step)
@@ -122,6 +117,47 @@ def save_png(
     assert figure is not None
     # No software version or date: equal scenes give equal files.
     figure.savefig(path, metadata={"Software": None}, facecolor=GROUND)
+
+
+def save_sheet(scenarios: Sequence[Scenario], path: FilePath | str, columns: int = 8, view: float = 75.0) -> None:
+    """Write a contact sheet to a PNG file: the start of every scene, centred on its junction or crossing.
+
+    ``view``: half the width [m] of each panel.
+    """
+    rows = -(-len(scenarios) // columns)
+    figure = Figure(figsize=(2.4 * columns, 2.5 * rows), dpi=100, facecolor=GROUND)
+    FigureCanvasAgg(figure)
+    for number, scenario in enumerate(scenarios):
+        ax = figure.add_subplot(rows, columns, number + 1)
+        _prepare(ax)
+        draw_map(ax, scenario.map)
+        _draw_lights(ax, scenario, scenario.start)
+        ego, position, heading, valid = _motion(scenario, None)
+        x, y = _focus(scenario)
+        ax.set_xlim(x - view, x + view)
+        ax.set_ylim(y - view, y + view)
+        _draw_agents(ax, scenario, position, heading, valid, scenario.start)
+        _draw_ego(ax, scenario, ego, scenario.start)
+        ax.set_title(scenario.id, fontsize=8, pad=3)
+    figure.tight_layout(pad=0.4)
+    figure.savefig(path, metadata={"Software": None}, facecolor=GROUND)
+
+
+def _focus(scenario: Scenario) -> Float:
+    """Where the map is interesting: the junction or crossing nearest to the ego's start, else the start itself."""
+    start = scenario.reference[scenario.start, :2]
+    places = scenario.map.areas(Layer.INTERSECTION, Layer.CROSSWALK)
+    centers = [rings[0].mean(axis=0) for rings in places] or [start]
+    return min(centers, key=lambda center: float(np.hypot(*(center - start))))
+
+
+def _prepare(ax: "Axes") -> None:
+    ax.set_facecolor(GROUND)
+    ax.set_aspect("equal")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
 
 
 def draw_map(ax: "Axes", vector_map: VectorMap) -> None:

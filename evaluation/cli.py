@@ -87,7 +87,13 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "verify": runs.verify,
     "scenarios": _group(
         "Look at scenes and data folders.",
-        {"list": scenes.list_scenes, "doctor": scenes.doctor, "show": scenes.show, "export": scenes.export},
+        {
+            "list": scenes.list_scenes,
+            "doctor": scenes.doctor,
+            "show": scenes.show,
+            "sheet": scenes.sheet,
+            "export": scenes.export,
+        },
     ),
     "planners": _group(
         "List, write and check planners.", {"list": plugins.list_all, "new": plugins.new, "check": plugins.check}

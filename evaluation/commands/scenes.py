@@ -1,7 +1,7 @@
 """Verbs that look at scenes and data folders."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -56,10 +56,29 @@ def show(
     return DONE
 
 
+def sheet(
+    out: Annotated[Path, arg(help="Picture to write.", metavar="PNG")],
+    suite: SuiteName = None,
+    data: Data = None,
+    view: Annotated[float, arg(help="Half the width of each panel [m].", metavar="M")] = 75.0,
+) -> int:
+    """Draw the start of every scene of a suite on one contact sheet."""
+    from drive.draw import save_sheet
+    from evaluation.suite import load_scene
+
+    scenes, store = _suite(suite, data)
+    save_sheet([load_scene(scene, store) for scene in scenes.scenes], out, view=view)
+    say(f"picture: {out}, {len(scenes.scenes)} scenes")
+    return DONE
+
+
 def export(
     out: Annotated[Path, arg(help="Folder to write.", metavar="DIR")],
     suite: SuiteName = None,
     data: Data = None,
+    keyframe_hz: Annotated[
+        Literal[2, 10], arg(help="Annotated samples per second: 2 as in nuScenes, 10 keeps all that is simulated.")
+    ] = 2,
     scenario: UseAppendAction[
         Annotated[tuple[str, ...], arg(help="Only this scene. Give it once for every scene.", metavar="ID")]
     ] = (),
@@ -70,7 +89,7 @@ def export(
 
     scenes, store = _suite(suite, data)
     wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
-    write([load_scene(scene, store) for scene in wanted], out)
+    write([load_scene(scene, store) for scene in wanted], out, keyframe_hz)
     say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite nuscenes --data {out} ...`")
     return DONE
 

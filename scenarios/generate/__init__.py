@@ -4,14 +4,11 @@ A :class:`Recipe` (family, index, namespace) is the identity of a scene; :func:`
 the same bytes. Families F01 (lead brake), F18 (crosswalk) and F26 (urban background).
 """
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from drive.errors import SuiteError
 from scenarios.generate.build import FAMILIES, build
 from scenarios.generate.knobs import GENERATOR_VERSION, Recipe
 
-__all__ = ["FAMILIES", "GENERATOR_VERSION", "Recipe", "build", "contact_sheet", "procedural", "quick_suite"]
+__all__ = ["FAMILIES", "GENERATOR_VERSION", "Recipe", "build", "procedural", "quick_suite"]
 
 QUICK = {"F01": 4, "F18": 7, "F26": 5}
 
@@ -35,10 +32,3 @@ def procedural(family: str, count: int, seed: int) -> list[Recipe]:
         raise SuiteError(f"procedural suite asks for {count} scenes, expected at least 1")
     chosen = FAMILIES if family == "all" else (family,)
     return [Recipe(chosen[n % len(chosen)], n // len(chosen), f"procedural-{seed}") for n in range(count)]
-
-
-def contact_sheet(recipes: Sequence[Recipe], path: Path) -> None:
-    """Write a PNG with the map of every recipe, eight in a row: the quick way to review road geometry."""
-    from scenarios.generate.sheet import draw_sheet
-
-    draw_sheet([build(recipe) for recipe in recipes], Path(path), window=150.0)

@@ -16,7 +16,7 @@ from evaluation.cli import COMMANDS, main
 from evaluation.results import RunFolder
 from tests.evaluation.runs import ODD, comparable
 
-VERBS = [*COMMANDS, "scenarios list", "scenarios doctor", "scenarios show", "scenarios export"]
+VERBS = [*COMMANDS, "scenarios list", "scenarios doctor", "scenarios show", "scenarios sheet", "scenarios export"]
 VERBS += ["planners list", "planners new", "planners check"]
 
 
@@ -257,6 +257,8 @@ def test_suites_and_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_scene_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, _ = told(capsys, "scenarios", "show", "F18-000000", "--out", tmp_path / "scene.png")
     assert code == 0 and (tmp_path / "scene.png").read_bytes().startswith(b"\x89PNG")
+    code, out, _ = told(capsys, "scenarios", "sheet", "--suite", "gen-small", "--out", tmp_path / "sheet.png")
+    assert code == 0 and "6 scenes" in out and (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_exported_scenes_are_a_data_set_that_can_be_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
