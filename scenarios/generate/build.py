@@ -8,10 +8,17 @@ import numpy as np
 
 from drive.drivers import sample_drivers
 from drive.errors import ScenarioError
-from drive.geometry import box_corners
-from drive.kernels.ground import compile_ground, inside
 from drive.scene import DT, Scenario
-from drive.vehicle import Ego, center_from_rear_axle
+from drive.scoring.collision import find_contacts
+from drive.scoring.comfort import comfort_signals, first_discomfort
+from drive.scoring.direction import direction_compliance, driven_against_lanes
+from drive.scoring.ego_areas import locate_ego
+from drive.scoring.motion import agent_motion, ego_motion
+from drive.scoring.off_road import first_off_road
+from drive.scoring.red_light import first_red_crossing
+from drive.scoring.scene_geometry import compile_geometry
+from drive.scoring.time_to_collision import TTC_BOUND, time_to_collision
+from drive.vehicle import Ego
 from scenarios.generate.cues import draw_cues
 from scenarios.generate.families import Draws, Family, Setting
 from scenarios.generate.family_f01 import F01
@@ -27,6 +34,7 @@ FAMILY_BY_NAME: dict[str, Family] = {family.name: family for family in (F01, F18
 FAMILIES = tuple(FAMILY_BY_NAME)
 ATTEMPTS = 16
 REMOVALS = 5
+LEAST_DRIVE = 25.0  # m
 
 
 class Rejected(Exception):
@@ -115,42 +123,47 @@ def _finish(
 
 
 def check_reference(scenario: Scenario) -> None:
-    """Raise :class:`Rejected` unless the reference is comfortable, moves, stays on the road and obeys red lights."""
+    """Raise :class:`Rejected` unless the reference is a drive to measure others by.
+
+    It is comfortable, moves, touches nobody, keeps a second to collision, stays on the road, in its direction and
+    before red lights: the factors of the drive score, computed by the functions that score planners.
+    """
     states = scenario.reference
-    jerk = np.diff(states[:, Ego.AX]) / DT
     limits = (
-        (states[:, Ego.AX], -3.6, 2.2),
-        (states[:, Ego.AY], -3.2, 3.2),
-        (jerk, -3.5, 3.5),
-        (states[:, Ego.YAW_RATE], -0.8, 0.8),
-        (states[:, Ego.YAW_ACCELERATION], -1.6, 1.6),
+        ("acceleration", states[:, Ego.AX], -3.6, 2.2),
+        ("lateral acceleration", states[:, Ego.AY], -3.2, 3.2),
+        ("jerk", np.diff(states[:, Ego.AX]) / DT, -3.5, 3.5),
+        ("yaw rate", states[:, Ego.YAW_RATE], -0.8, 0.8),
+        ("yaw acceleration", states[:, Ego.YAW_ACCELERATION], -1.6, 1.6),
     )
-    if any(values.min() < low or values.max() > high for values, low, high in limits):
-        raise Rejected("reference uncomfortable")
-    travelled = float(states[scenario.start :, Ego.VX].sum()) * DT
-    if travelled < 20.0:
-        raise Rejected("reference hardly moves")
-    ground = compile_ground(scenario.map)
-    center = center_from_rear_axle(states[::5], scenario.ego_vehicle)
-    size = (scenario.ego_vehicle.length, scenario.ego_vehicle.width)
-    corners = box_corners(center[:, :2], center[:, 2], size).reshape(-1, 2)
-    if not all(inside(ground, x, y) for x, y in corners):
-        raise Rejected("reference leaves the road")
-    if ran_red(scenario):
-        raise Rejected("reference runs a red light")
-
-
-def ran_red(scenario: Scenario) -> bool:
-    """True if the reference's front bumper passes the start of a connector on its route while that is red."""
-    states, lights = scenario.reference, scenario.lights
-    front = states[:, :2] + scenario.ego_vehicle.front * np.column_stack((np.cos(states[:, 2]), np.sin(states[:, 2])))
-    for row, lane in enumerate(lights.lane):
-        if lane not in scenario.route:
-            continue
-        heading = scenario.map.lane_centerline(int(lane))[0, 2]
-        ahead = (front - lights.stop_point[row]) @ np.array((np.cos(heading), np.sin(heading)))
-        near = np.hypot(*(front - lights.stop_point[row]).T) < 10.0
-        passed = np.flatnonzero((ahead[:-1] < 0.0) & (ahead[1:] >= 0.0) & near[1:])
-        if any(lights.state[row, step + 1] == 3 for step in passed):
-            return True
-    return False
+    for name, values, low, high in limits:
+        if values.min() < low or values.max() > high:
+            raise Rejected(f"reference: {name}")
+    if float(states[scenario.start :, Ego.VX].sum()) * DT < LEAST_DRIVE:
+        raise Rejected("reference: hardly moves")
+    start, tracks = scenario.start, scenario.tracks
+    geometry = compile_geometry(scenario)
+    ego = ego_motion(states[start:], scenario.ego_vehicle)
+    agents = agent_motion(
+        tracks.position[:, start:],
+        tracks.heading[:, start:],
+        tracks.velocity[:, start:],
+        tracks.valid[:, start:],
+        tracks.size,
+        tracks.kind,
+    )
+    areas = locate_ego(ego, geometry)
+    contacts = find_contacts(ego, agents, areas)
+    if (contacts.step >= 0).any():
+        raise Rejected("reference: contact")
+    if first_off_road(areas) is not None:
+        raise Rejected("reference: off the road")
+    if first_red_crossing(ego.bumper, geometry.stop_lines) is not None:
+        raise Rejected("reference: red light")
+    if time_to_collision(ego, agents, areas, contacts).time.min() <= TTC_BOUND:
+        raise Rejected("reference: time to collision")
+    if first_discomfort(comfort_signals(ego)) is not None:
+        raise Rejected("reference: comfort")
+    against = driven_against_lanes(ego, areas, geometry.lanes.borrow_allowed)
+    if direction_compliance(against) < 1.0:
+        raise Rejected("reference: direction")

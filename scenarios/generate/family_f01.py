@@ -134,7 +134,7 @@ def _bearable(gap: float, speed: float, left_over: float, deceleration: float, h
     for step in range(int(hold / DT) + 1):
         lead = max(lead - deceleration * DT, left_over * speed)
         if step * DT > 0.4:
-            pedal = max(pedal - 2.5 * DT, -3.0)
+            pedal = max(pedal - 2.0 * DT, -3.0)
         ego = max(ego + pedal * DT, 0.0)
         gap += (lead - ego) * DT
         if gap < 1.5:

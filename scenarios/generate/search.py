@@ -31,7 +31,7 @@ LENGTH, WIDTH, TO_CENTER = range(3)
 STYLE_HEADWAY, STYLE_GAP, STYLE_ACCELERATION, STYLE_DECELERATION, WEIGHT_PROGRESS, WEIGHT_COMFORT = range(6)
 # columns of a stop row: arc length of the line, row of the light or -1, and of a crossing row: begin and end on the
 # path
-MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.8
+MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.2
 CONTACT, VIOLATION = 1e4, 1e3
 PASSING = 20  # samples for which a candidate's slower pace or brake lasts
 RED = 3
@@ -164,7 +164,7 @@ def next_acceleration(
             command = min(command, -1.05 * need)
     if candidate[FIRM] > 0.0:
         command = -candidate[FIRM]
-    command = max(command, -max(v / 0.5, 0.05))  # ease into standstill: no jolt in the last step
+    command = max(command, -max(v / 0.8, 0.05))  # ease into standstill: no jolt in the last step
     command = min(max(command, -MAX_BRAKING), min(MAX_ACCELERATION, accelerate))
     command = min(max(command, a - MAX_JERK * DT), a + MAX_JERK * DT)
     return min(command, MAX_ACCELERATION)
@@ -303,15 +303,16 @@ def price(
             outside = math.hypot(max(abs(along) - 0.5 * length, 0.0), max(abs(across) - 0.5 * width, 0.0)) - radius
             if outside < 1.2:
                 cost += 25.0 * (1.2 - outside) ** 2 * min(v / 2.0, 1.0)
-        if v > 0.5:  # where both will be in half a second and in one, going straight on
-            for ahead in (0.5, 1.0):
-                fx, fy = dx + ahead * speed_x, dy + ahead * speed_y
-                along, across = fx * cos + fy * sin - ahead * v, fy * cos - fx * sin
-                if (
-                    abs(along) < 0.5 * length + radius * (0.5 + 0.5 * vru)
-                    and abs(across) < 0.5 * width + 0.5 * size[j, 1] + 0.1
-                ):
-                    cost += 15.0
+        if v > 0.3:  # would they touch within a second if both went straight on?
+            for n_ahead in range(1, 4):
+                ahead = 0.35 * n_ahead
+                if boxes_overlap(
+                    cx + ahead * v * cos, cy + ahead * v * sin, h, length + 0.2, width + 0.2,
+                    position[j, at + 1, 0] + ahead * speed_x, position[j, at + 1, 1] + ahead * speed_y,
+                    heading[j, at + 1], size[j, 0], size[j, 1],
+                ):  # fmt: skip
+                    cost += 40.0
+                    break
     for row in range(len(crossings)):
         if front > crossings[row, 0] and rear < crossings[row, 1]:
             cost += yield_cost(others, task.rings[row], cx, cy, cos, sin, v, width, at + 1)
