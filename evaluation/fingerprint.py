@@ -12,7 +12,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from drive.errors import RunError
 
 PACKAGES = ("drive-toolkit", "numpy", "numba", "llvmlite", "scipy", "shapely", "nuscenes-devkit", "duckdb")
 # The code between a scenario plus a plan and the score; planners have digests of their own.
@@ -44,15 +43,6 @@ def differences(recorded: Mapping[str, str], current: Mapping[str, str]) -> list
         for name in names
         if recorded.get(name) != current.get(name)
     ]
-
-
-def require_same(fingerprints: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise :class:`RunError` unless all runs (name -> fingerprint) were made under the same fingerprint."""
-    (first, reference), *others = fingerprints.items()
-    for name, values in others:
-        if changed := [key for key in sorted({*reference, *values}) if reference.get(key) != values.get(key)]:
-            phrases = ", ".join(f"{key} {reference.get(key)} against {values.get(key)}" for key in changed)
-            raise RunError(f"{first} and {name} were made in different environments ({phrases}): rank them apart")
 
 
 def _version(name: str) -> str:

@@ -5,12 +5,12 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from drive.errors import RunError
-from evaluation.fingerprint import require_same
 from evaluation.statistics import Interval, group_bootstrap, paired_difference
 
 if TYPE_CHECKING:
@@ -95,12 +95,13 @@ def gather(runs: "Sequence[RunFolder]", allow_mixed: bool = False) -> Gathered:
     if mixed:
         notes.append(f"Mixed runs, not comparable: {mixed}.")
     frames, privileged = [], []
+    same_names = len({run.path.name for run in runs}) < len(runs)
     for run in runs:
         rows = run.rows()
         missing = sum(1 for _ in run.manifest.units()) - len(rows)
         if missing:
             notes.append(f"{run.path}: {missing} units are not done yet; repeat its `drive eval` command to finish it.")
-        suffix = f" @ {run.path.name}" if mixed else ""
+        suffix = f" @ {run.path if same_names else run.path.name}" if mixed else ""
         frames.append(rows.assign(planner=rows["planner"] + suffix))
         privileged += [planner.name + suffix for planner in run.manifest.planners if planner.privileged]
     return Gathered(pd.concat(frames, ignore_index=True), tuple(dict.fromkeys(privileged)), tuple(notes))
@@ -108,30 +109,31 @@ def gather(runs: "Sequence[RunFolder]", allow_mixed: bool = False) -> Gathered:
 
 def _first_difference(runs: "Sequence[RunFolder]") -> str:
     """One sentence on why rows of these runs do not mean the same; empty if they do."""
-    first, *others = runs
-    for other in others:
-        one, two = first.manifest, other.manifest
-        names = f"{first.path} and {other.path}"
-        for metric in sorted({*one.metric_versions, *two.metric_versions}):
-            versions = one.metric_versions.get(metric, "none"), two.metric_versions.get(metric, "none")
-            if versions[0] != versions[1]:
-                return f"{names} have different versions of metric {metric}: {versions[0]} and {versions[1]}"
-        for name in ("protocol", "traffic", "replan_interval"):
-            values = getattr(one.settings, name), getattr(two.settings, name)
-            if values[0] != values[1]:
-                return f"{names} were made with different settings: {name} {values[0]} and {values[1]}"
-        digests = {planner.name: planner.digest for planner in one.planners}
-        for planner in two.planners:
-            if digests.get(planner.name, planner.digest) != planner.digest:
-                return f"{names} hold different code, options or weights of planner {planner.name}"
-        keys = {scene.id: scene.key for scene in one.suite.scenes}
-        for scene in two.suite.scenes:
-            if keys.get(scene.id, scene.key) != scene.key:
-                return f"{names} hold different scenes of the name {scene.id}"
-        try:
-            require_same({str(first.path): one.fingerprint, str(other.path): two.fingerprint})
-        except RunError as error:
-            return str(error)
+    return next((reason for one, two in combinations(runs, 2) if (reason := _difference_of(one, two))), "")
+
+
+def _difference_of(first: "RunFolder", second: "RunFolder") -> str:
+    one, two, names = first.manifest, second.manifest, f"{first.path} and {second.path}"
+    for metric in sorted({*one.metric_versions, *two.metric_versions}):
+        versions = one.metric_versions.get(metric, "none"), two.metric_versions.get(metric, "none")
+        if versions[0] != versions[1]:
+            return f"{names} have different versions of metric {metric}: {versions[0]} and {versions[1]}"
+    for name in ("protocol", "traffic", "replan_interval"):
+        values = getattr(one.settings, name), getattr(two.settings, name)
+        if values[0] != values[1]:
+            return f"{names} were made with different settings: {name} {values[0]} and {values[1]}"
+    digests = {planner.name: planner.digest for planner in one.planners}
+    for planner in two.planners:
+        if digests.get(planner.name, planner.digest) != planner.digest:
+            return f"{names} hold different code, options or weights of planner {planner.name}"
+    keys = {scene.id: scene.key for scene in one.suite.scenes}
+    for scene in two.suite.scenes:
+        if keys.get(scene.id, scene.key) != scene.key:
+            return f"{names} hold different scenes of the name {scene.id}"
+    here, there = one.fingerprint, two.fingerprint
+    if changed := [name for name in sorted({*here, *there}) if here.get(name) != there.get(name)]:
+        phrases = ", ".join(f"{name} {here.get(name)} and {there.get(name)}" for name in changed)
+        return f"{names} were made in different environments: {phrases}"
     return ""
 
 
