@@ -12,7 +12,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-
 PACKAGES = ("drive-toolkit", "numpy", "numba", "llvmlite", "scipy", "shapely", "nuscenes-devkit", "duckdb")
 # The code between a scenario plus a plan and the score; planners have digests of their own.
 SCORING_CODE = ("drive", "scenarios", "evaluation/metrics")
