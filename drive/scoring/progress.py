@@ -14,6 +14,7 @@ Float = NDArray[np.float64]
 
 CORRIDOR = 10.0  # m to either side of the reference's way
 MIN_REFERENCE = 5.0  # m: a reference that drives less asks for no progress
+END_TOLERANCE = 0.01  # m: float32 storage must not keep a drive from arriving
 SPACING = 0.5  # m between the points kept: the jitter of a standing reference must not add up to a way
 
 
@@ -40,5 +41,6 @@ def progress_along(path: Float, arc: Float, rear: Float) -> tuple[float, int, fl
     reached = np.maximum(follow_path(path, arc, rear, CORRIDOR), 0.0)
     best = int(np.argmax(reached))
     total = float(arc[-1])
-    share = 1.0 if total < MIN_REFERENCE else min(1.0, float(reached[best]) / total)
+    arrived = total < MIN_REFERENCE or reached[best] >= total - END_TOLERANCE
+    share = 1.0 if arrived else float(reached[best]) / total
     return share, best, float(reached[best])

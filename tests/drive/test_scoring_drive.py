@@ -29,6 +29,12 @@ def test_driving_the_reference_is_full_progress() -> None:
     assert share(line(80.0), line(80.0)) == pytest.approx(1.0)
 
 
+def test_stored_precision_does_not_keep_a_drive_from_arriving() -> None:
+    reference = line(80.0) + 333.3
+    assert share(reference, reference.astype(np.float32).astype(np.float64)) == 1.0
+    assert share(line(80.0), line(79.98)) < 1.0
+
+
 def test_half_the_way_is_half_the_progress() -> None:
     assert share(line(80.0), line(40.0)) == pytest.approx(0.5)
 
