@@ -93,10 +93,13 @@ def causes(row: Mapping[Any, Any]) -> list[str]:
         value = _value(row, column)
         if value is not None and value != (0.0 if is_event else 1.0):
             found.append(_phrase(broken, _detail(row, column)))
-    for column, (_, broken) in TERMS.items():
-        value = _value(row, column)
-        if value is None or value == 1.0:
-            continue
+    lost = {
+        column: WEIGHTS[column] * (1.0 - value)
+        for column in TERMS
+        if (value := _value(row, column)) is not None and value < 1.0
+    }
+    for column in sorted(lost, key=lambda name: -lost[name]):
+        value, broken = row[column], TERMS[column][1]
         if column == "progress" and value < MIN_PROGRESS:
             broken = "too little progress"
         found.append(_phrase(broken if value == 0.0 else f"{broken} ({100 * value:.0f} %)", _detail(row, column)))

@@ -55,6 +55,14 @@ def test_every_lost_point_has_a_cause_and_a_perfect_unit_has_none() -> None:
     assert causes(row(progress=0.1))[0].startswith("too little progress (10 %)")
 
 
+def test_the_costliest_term_is_named_first() -> None:
+    assert [cause.split(":")[0] for cause in causes(row(progress=0.98, ttc_ok=0.0, comfort=0.0))] == [
+        "too close to a collision",
+        "uncomfortable",
+        "not all the way (98 %)",
+    ]
+
+
 def test_terms_without_a_value_are_said_to_be_left_out() -> None:
     text = explain_row(row(speed_ok=None, **{"speed_ok.detail": "no speed limit is known where the ego drove"}))
     assert "no value, left out: no speed limit is known" in text
