@@ -12,7 +12,7 @@ from scenarios.generate.paths import Way, at_arc, densify, heading_of, random_wa
 
 Rng = np.random.Generator
 
-REACH_TIME = 22.0
+REACH_TIME = 20.0
 BEHIND = 12.0
 TURN_RADIUS = 0.75  # m: somebody who turns round on a crossing
 KINDS = (AgentKind.CAR, AgentKind.TRUCK, AgentKind.BUS, AgentKind.MOTORCYCLE, AgentKind.BICYCLE)
@@ -87,13 +87,10 @@ def driving(
     curve, length, arcs = way.curve, way.length, way.arc
     first = max(0.0, arc - BEHIND)
     cycling = kind == AgentKind.BICYCLE
-    top = CYCLING_SPEED * 1.9 if cycling else 1.25 * float(way.limit[arcs >= arc].max(initial=0.0))
+    top = CYCLING_SPEED * 1.9 if cycling else 1.2 * float(way.limit[arcs >= arc].max(initial=0.0))
     last = arc + top * REACH_TIME + 60.0
     if last > length:
-        slack = arc + 0.75 * top * REACH_TIME
-        if slack > length:
-            return None
-        last = length
+        return None
     stations = np.concatenate((np.arange(first, last, 0.5), (last,)))
     line = resample(curve, arcs, stations)
     if side:

@@ -102,6 +102,8 @@ def _finish(
     tracks = replace(scenario.tracks, cues=draw_cues(scenario, actors, stream(recipe, "cues", attempt)))
     scenario = replace(scenario, tracks=tracks)
     hardness, events = measure(scenario, actors, setting, rolled.world)
+    if not events and any(actor.critical for actor in actors):
+        raise Rejected("event: does not happen")
     provenance: dict[str, Any] = {
         "generator": GENERATOR_VERSION,
         "namespace": recipe.namespace,

@@ -33,6 +33,8 @@ class Setting:
         actors: Everybody else.
         events: Scripted events: rows of :class:`drive.scene.Event`, times counted from the scene's start.
         population: Name of the driver population.
+        bearable: Hazard that makes the reference look for something else than driving on; higher where braking in time
+            is the whole task, or it would brake before there is a reason anybody else could know.
         facts: Numbers worth keeping in the provenance.
     """
 
@@ -44,6 +46,7 @@ class Setting:
     actors: list[Actor]
     events: list[tuple[float, ...]]
     population: str
+    bearable: float = 6.0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

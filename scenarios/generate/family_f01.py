@@ -22,7 +22,7 @@ from scenarios.generate.layout import (
 from scenarios.generate.network import build_network
 from scenarios.generate.paths import at_arc, ego_ways
 from scenarios.generate.reference import draw_style
-from scenarios.generate.timing import RUN_IN, RUN_UP
+from scenarios.generate.timing import RUN_IN, reach, run_up
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2, 2, 2, 2, 3)),
@@ -54,14 +54,14 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     speed = 0.82 * section.limit
     gap = max(time_gap * speed, 5.0)
     style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.26 - 1.8) / speed, 0.4), factor=1.05)
-    first = RUN_UP + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 90.0
+    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 90.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.15, 0.9))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
-    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), RUN_UP + RUN_IN * section.limit)
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
     if network is None or not (ways := ego_ways(network)):
         return None
     way = ways[int(knobs["lane"] * len(ways))]
-    arc = RUN_UP
+    arc = run_up(section.limit)
     place = at_arc(way, arc + PACIFICA.front + speed * (RUN_IN + knobs["event"]))
     cast = draws("cast")
     kind = AgentKind.CAR if knobs["lead_kind"] < 0.7 else AgentKind.MOTORCYCLE
@@ -101,14 +101,14 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     while not _bearable(gap, speed, left_over, knobs["deceleration"], knobs["hold"]):
         left_over += 0.05
     events = _script(knobs, speed, place, left_over)
-    clear = (way.lanes[0], arc - 14.0 - 2.2 * speed, lead_arc + size[0] + 1.2 * speed)
+    clear = (way.lanes[0], arc - 14.0 - 2.2 * speed, lead_arc + 14.0 * section.limit)
     middle = at_arc(way, arc + 40.0)[:2]
     actors = [lead, follower]
-    actors += traffic(network, draws("traffic"), knobs["density"], middle, 110.0, 16, [clear])
+    actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(section.limit), 18, [clear])
     actors += strollers(network, draws("strollers"), int(cast.integers(0, 5)), middle, 70.0)
     bays = parked(network, draws("parked"), float(cast.uniform(0.3, 0.9)), np.zeros((0, 2)))
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
-    return Setting(network, way, arc, speed, style, actors, events, "normal", {"time_gap": round(time_gap, 3)})
+    return Setting(network, way, arc, speed, style, actors, events, "normal", 60.0, {"time_gap": round(time_gap, 3)})
 
 
 def _script(knobs: Mapping[str, float], speed: float, place: np.ndarray, left_over: float) -> list[tuple[float, ...]]:

@@ -26,7 +26,7 @@ from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, CrossingDraw, draw
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import at_arc, ego_ways, heading_of
 from scenarios.generate.reference import draw_style, ego_path, meeting_arc
-from scenarios.generate.timing import RUN_IN, RUN_UP, ego_start, walk_time
+from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up, walk_time
 
 COMMIT, HESITATE, TURN_BACK, ELDERLY, RUN, NOBODY = range(6)
 MID_BLOCK, BEFORE, AFTER = range(3)
@@ -57,12 +57,12 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     section = draw_section(road, rng)
     place = int(knobs["place"])
     style = draw_style(draws("style"))
-    run_up = RUN_UP + section.limit * (RUN_IN + knobs["arrival"] + 1.0)
-    first, crossing, junctions = run_up, None, 1
+    station = run_up(section.limit) + section.limit * (RUN_IN + knobs["arrival"] + 1.0)
+    first, crossing, junctions = station, None, 1
     if place == MID_BLOCK:
-        crossing = CrossingDraw(run_up, float(rng.uniform(2.5, 4.5)), float(rng.uniform(1.0, 2.5)))
+        crossing = CrossingDraw(station, float(rng.uniform(2.5, 4.5)), float(rng.uniform(1.0, 2.5)))
         junctions = int(rng.random() < 0.5)
-        first = run_up + (float(rng.uniform(60.0, 110.0)) if junctions else section.limit * 20.0 + 80.0)
+        first = station + (float(rng.uniform(60.0, 110.0)) if junctions else section.limit * 20.0 + 80.0)
     layout = draw_layout(
         section,
         road,
@@ -74,7 +74,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         crosswalks=place != MID_BLOCK,
         signals=place == MID_BLOCK,
     )
-    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), RUN_UP + RUN_IN * section.limit)
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
     if network is None or not (ways := ego_ways(network)):
         return None
     way = ways[int(draws("lane").integers(len(ways)))]
@@ -92,13 +92,13 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     middle = at_arc(way, arc_at)[:2]
     actors = list(people)
     clear = (way.lanes[0], arc - 9.0 - 0.9 * speed, max(arc_at + 25.0, arc + 30.0))
-    actors += traffic(network, draws("traffic"), knobs["density"], middle, 100.0, 14, [clear])
+    actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(section.limit), 16, [clear])
     actors += strollers(network, draws("strollers"), int(draws("count").integers(0, 5)), middle, 60.0)
     keep_clear = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=12.0)
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
     facts = {"arrival": round(arrival, 2), "crossing": number}
-    return Setting(network, way, arc, speed, style, actors, events, "normal", facts)
+    return Setting(network, way, arc, speed, style, actors, events, "normal", facts=facts)
 
 
 def _crossing(network: Network, place: int) -> int | None:

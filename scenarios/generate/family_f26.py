@@ -13,7 +13,7 @@ from scenarios.generate.layout import ARTERIAL, COLLECTOR, RESIDENTIAL, RURAL, R
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import ego_ways
 from scenarios.generate.reference import draw_style, ego_path
-from scenarios.generate.timing import RUN_IN, RUN_UP, ego_start, free_arc
+from scenarios.generate.timing import RUN_IN, ego_start, free_arc, reach, run_up
 
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3)),
@@ -21,7 +21,7 @@ KNOBS = {
     "arrival": Knob(3.0, 9.0),
     "lane": Knob(),
     "density": Knob(0.3, 1.5),
-    "most": Knob(10.0, 26.0),
+    "most": Knob(10.0, 30.0),
     "strollers": Knob(0.0, 8.0),
     "crossers": Knob(0.0, 4.0),
     "occupancy": Knob(0.3, 0.95),
@@ -39,16 +39,18 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     section = draw_section(road, rng)
     junctions = int(knobs["junctions"])
     style = draw_style(draws("style"))
-    first = RUN_UP + section.limit * (RUN_IN + knobs["arrival"]) + 20.0
+    first = run_up(section.limit) + section.limit * (RUN_IN + knobs["arrival"]) + 20.0
     if not junctions:
         first += section.limit * 20.0 + 80.0
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=int(knobs["bends"]))
-    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), RUN_UP + RUN_IN * section.limit)
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
     if network is None or not (ways := ego_ways(network)):
         return None
     way = ways[int(knobs["lane"] * len(ways))]
     path = ego_path(way, style)
-    event = float(way.begin[1]) if junctions else float(free_arc(path, RUN_UP, RUN_IN + knobs["arrival"]))
+    event = (
+        float(way.begin[1]) if junctions else float(free_arc(path, run_up(section.limit), RUN_IN + knobs["arrival"]))
+    )
     start = ego_start(path, event, knobs["arrival"])
     if start is None:
         return None
@@ -61,7 +63,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         draws("traffic"),
         knobs["density"],
         middle,
-        110.0,
+        reach(section.limit),
         int(knobs["most"]),
         [(way.lanes[0], arc - 8.0 - 0.8 * speed, arc + 12.0 + 1.0 * speed)],
     )

@@ -59,14 +59,14 @@ def nominal_motion(scenario: Scenario, path: Float) -> Float:
     return motion
 
 
-def _crossing_event(scenario: Scenario, row: int, path: Float, nominal: Float, others: Others) -> dict[str, Any] | None:
+def _crossing_event(scenario: Scenario, row: int, path: Float, nominal: Float, others: Others) -> dict[str, Any]:
     """What the nominal ego meets at a walker's line, the walker triggered by that ego."""
     place, size = others.position[row], others.size[row]
     gaps = np.hypot(path[:, None, 0] - place[None, :, 0], path[:, None, 1] - place[None, :, 1])
     nearest, lateral = gaps.argmin(axis=0), gaps.min(axis=0)
     inside = np.flatnonzero((lateral < PACIFICA.width / 2 + size[1] / 2) & others.valid[row])
-    if not len(inside):
-        return None
+    if not len(inside):  # turned back or waited before the ego's way
+        return {"kind": "crossing", "h": 0.0}
     center = int(lateral.argmin())
     t_in, t_out, t_center = inside[0] * DT, inside[-1] * DT, center * DT
     arc = SPACING * float(nearest[center])

@@ -19,7 +19,6 @@ from scenarios.generate.search import SPACING, Others, Task, pose_at, search
 
 HORIZON = 60
 EVERY = 10
-GOOD = 6.0
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
 

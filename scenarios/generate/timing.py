@@ -9,7 +9,16 @@ from scenarios.generate.search import SPACING
 WARM_UP = 3.0
 HISTORY = 2.0
 RUN_IN = WARM_UP + HISTORY
-RUN_UP = 75.0  # m of road behind the ego: room for followers
+
+
+def run_up(limit: float) -> float:
+    """Length [m] of road behind the ego where it begins: for followers, and for oncoming traffic to drive away on."""
+    return 60.0 + 9.0 * limit
+
+
+def reach(limit: float) -> float:
+    """Distance [m] from the ego within which traffic begins: those who come the other way meet it in the scene."""
+    return 60.0 + 11.0 * limit
 
 
 def ego_start(path: Float, event: float, arrival: float) -> tuple[float, float] | None:
@@ -35,7 +44,7 @@ def free_arc(path: Float, arc: float, time: float) -> float:
 
 def walk_time(distance: float, speed: float, rate: float) -> float:
     """Time [s] to walk ``distance`` [m] from rest, speeding up at ``rate`` [m/s2] to ``speed`` [m/s]."""
-    run_up = speed * speed / (2.0 * rate)
-    if distance < run_up:
+    gathering = speed * speed / (2.0 * rate)
+    if distance < gathering:
         return float(np.sqrt(2.0 * distance / rate))
-    return speed / rate + (distance - run_up) / speed
+    return speed / rate + (distance - gathering) / speed

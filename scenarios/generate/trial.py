@@ -14,7 +14,7 @@ from scenarios.generate.families import Setting
 from scenarios.generate.geometry import Float
 from scenarios.generate.knobs import Recipe, stream
 from scenarios.generate.paths import at_arc
-from scenarios.generate.reference import GOOD, drive, path_states
+from scenarios.generate.reference import drive, path_states
 from scenarios.generate.rolling import first_sample, roll_scenario
 from scenarios.generate.search import Others, Task
 from scenarios.generate.timing import WARM_UP
@@ -92,7 +92,7 @@ class Trial:
         others = first_sample(scenario, steps)
         motion = np.zeros((steps + 1, 3))
         motion[0] = begin
-        drive(world, state, copy_traffic(state), others, self.task, motion, GOOD)
+        drive(world, state, copy_traffic(state), others, self.task, motion, self.setting.bearable)
         return motion, others
 
     def _touching(self, others: Others, motion: Float) -> list[int]:
