@@ -26,7 +26,7 @@ from drive.kernels.ground import compile_ground
 from drive.map import Layer
 from drive.scene import Scenario
 from drive.simulator import Simulator
-from evaluation.bench_town import AGENTS, SPEED, STEPS, town
+from evaluation.town import AGENTS, SPEED, STEPS, town
 
 SCENES = 64
 WORKERS = 2

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, Protocol, TypeVar
 
@@ -88,6 +89,7 @@ class ProcessPool:
         source = iter(batches)
         suspects: deque[Item] = deque()  # held by a process that died; each is tried once more, alone
         idle: list[_Worker] = []
+        numbers = count()
         busy: list[_Worker] = []
         try:
             while True:
@@ -96,7 +98,7 @@ class ProcessPool:
                     batch = [suspects.popleft()] if alone else list(next(source, ()))
                     if not batch:
                         break
-                    worker = idle.pop() if idle else _Worker(work)
+                    worker = idle.pop() if idle else _Worker(work, next(numbers))
                     worker.give(batch, alone)
                     busy.append(worker)
                 if not busy:
@@ -122,10 +124,10 @@ class ProcessPool:
 class _Worker:
     """One process, the parent's end of its pipe, and the batch it holds."""
 
-    def __init__(self, work: Work[Any, Any]) -> None:
+    def __init__(self, work: Work[Any, Any], number: int) -> None:
         context = get_context("spawn")
         self.connection, child = context.Pipe()
-        self.process = context.Process(target=_serve, args=(child, work), daemon=True)
+        self.process = context.Process(target=_serve, args=(child, work, number), daemon=True)
         with _environment(ONE_THREAD):
             self.process.start()
         child.close()
@@ -178,11 +180,13 @@ def _answering(workers: Sequence[_Worker]) -> list[_Worker]:
     return [worker for worker in workers if worker.connection in ready or worker.process.sentinel in ready]
 
 
-def _serve(pipe: Any, work: Work[Any, Any]) -> None:
-    """Body of a worker process: answer batches until the parent hangs up."""
+def _serve(pipe: Any, work: Work[Any, Any], number: int) -> None:
+    """Body of a worker process: answer batches until the parent hangs up. Work may ``prepare(number)`` itself first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what to do
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     pipe.send(("started", None))
+    if prepare := getattr(work, "prepare", None):
+        prepare(number)
     while True:
         try:
             batch = pipe.recv()

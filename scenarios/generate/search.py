@@ -83,18 +83,6 @@ def pose_at(path: Float, arc: float) -> tuple[float, float, float, float]:
 
 
 @kernel
-def copy_state(into: TrafficState, source: TrafficState) -> None:
-    """Overwrite one traffic state with another."""
-    into.mind[:] = source.mind
-    into.motion[:] = source.motion
-    into.seen[:] = source.seen
-    into.owner[:] = source.owner
-    into.fired[:] = source.fired
-    into.now[:] = source.now
-    into.ego_before[:] = source.ego_before
-
-
-@kernel
 def nearest_lead(
     task: Task,
     others: Others,
@@ -138,11 +126,13 @@ def nearest_lead(
 
 @kernel
 def next_acceleration(
-    task: Task, candidate: Float, arc: float, v: float, a: float, gap: float, lead: float, stop: float
+    task: Task, candidate: Float, passed: bool, arc: float, v: float, a: float, gap: float, lead: float, stop: float
 ) -> float:
     """Acceleration for the next step: road, lead and line ahead, within the comfort limits and the limit of jerk."""
     path, style, vehicle = task.path, task.style, task.vehicle
-    top = max(path[min(int((arc + 0.4 * v) / SPACING), len(path) - 1), SPEED] * candidate[FACTOR], 0.3)
+    # A slower pace or a brake is for a moment: who only puts off an event meets it in the end.
+    factor, firm = (1.0, 0.0) if passed else (candidate[FACTOR], candidate[FIRM])
+    top = max(path[min(int((arc + 0.4 * v) / SPACING), len(path) - 1), SPEED] * factor, 0.3)
     accelerate, brake = style[STYLE_ACCELERATION], style[STYLE_DECELERATION]
     ratio = v / top
     command = accelerate * (1.0 - ratio**4) if v <= top else max((top - v) / 0.8, -brake)
@@ -162,8 +152,8 @@ def next_acceleration(
         need = v * v / (2.0 * max(stop - front - 0.2, 0.1))
         if need > 1.0:
             command = min(command, -1.05 * need)
-    if candidate[FIRM] > 0.0:
-        command = -candidate[FIRM]
+    if firm > 0.0:
+        command = -firm
     command = max(command, -max(v / 0.8, 0.05))  # ease into standstill: no jolt in the last step
     command = min(max(command, -MAX_BRAKING), min(MAX_ACCELERATION, accelerate))
     command = min(max(command, a - MAX_JERK * DT), a + MAX_JERK * DT)
@@ -200,7 +190,8 @@ def roll(
     and writes ``motion [steps + 1, 3]`` (arc, speed, acceleration; row 0 is ``start``). Stops early when the cost
     exceeds ``give_up``."""
     path, style, vehicle = task.path, task.style, task.vehicle
-    motion[0] = start
+    for column in range(3):
+        motion[0, column] = start[column]
     hazard, effort = 0.0, 0.0
     length, width, to_center = vehicle[LENGTH], vehicle[WIDTH], vehicle[TO_CENTER]
     free_arc, free_speed = start[0], start[1]
@@ -212,9 +203,7 @@ def roll(
         gap, lead = nearest_lead(task, others, arc, v, at)
         front = arc + to_center + 0.5 * length
         stop = min(red_line(task.lines, world.light, world.begin[0] + at, front, v), candidate[STOP])
-        if n == PASSING:  # a slower pace or a brake is for a moment; whoever only puts off an event meets it in the end
-            candidate[FACTOR], candidate[FIRM] = 1.0, 0.0
-        new_a = next_acceleration(task, candidate, arc, v, a, gap, lead, stop)
+        new_a = next_acceleration(task, candidate, n >= PASSING, arc, v, a, gap, lead, stop)
         new_v = v + new_a * DT
         if new_v < 0.04 and new_a <= 0.0:
             new_v, new_a = 0.0, 0.0
@@ -352,71 +341,3 @@ def yield_cost(
         if clear < 1.2 or (toward > 0.2 and clear - 1.5 * toward < 0.8):
             cost += 12.0 * (0.3 + min(v / 3.0, 1.0))
     return cost
-
-
-@kernel
-def search(
-    world: TrafficWorld,
-    state: TrafficState,
-    scratch: TrafficState,
-    others: Others,
-    task: Task,
-    motion: Float,
-    horizon: int,
-    every: int,
-    good: float,
-) -> tuple[float, int]:
-    """Drive the ego from sample 0 to the last one, choosing a candidate every ``every`` samples.
-
-    ``motion [K + 1, 3]`` (arc, speed, acceleration) has row 0 set. Returns the cost of what was driven and the number
-    of candidates rolled. A keep-on candidate with less hazard than ``good`` is taken without trying others.
-    """
-    holds, vehicle = task.holds, task.vehicle
-    last = len(motion) - 1
-    trial = np.empty((horizon + 1, 3))
-    candidate, best = np.empty(4), np.empty(4)
-    total, rolled, before = 0.0, 0, 0
-    k = 0
-    while k < last:
-        steps = min(horizon, last - k)
-        front = motion[k, 0] + vehicle[TO_CENTER] + 0.5 * vehicle[LENGTH]
-        v = motion[k, 1]
-        least, choice = 1e18, 0
-        for option in range(9):
-            candidate[FACTOR], candidate[HEADWAY], candidate[STOP], candidate[FIRM] = 1.0, 1.0, FAR, 0.0
-            if 1 <= option <= 3:
-                candidate[FACTOR] = (0.75, 0.5, 0.28)[option - 1]
-            elif option == 4:
-                candidate[HEADWAY] = 1.5
-            elif option <= 6 and option > 0:  # hold at the next, or the one after
-                skip = option - 5
-                for row in range(len(holds)):
-                    gap = holds[row] - front
-                    if gap > -0.3 and v * v < 2.0 * 3.0 * max(gap, 0.1) and gap < 60.0:
-                        if skip == 0:
-                            candidate[STOP] = holds[row]
-                            break
-                        skip -= 1
-                if candidate[STOP] == FAR:
-                    continue
-            elif option == 7:
-                candidate[FIRM] = 1.5
-            elif option == 8:
-                candidate[FIRM] = 3.2
-            tried = candidate.copy()
-            copy_state(scratch, state)
-            cost, hazard = roll(world, scratch, others, task, candidate, motion[k], k, steps, trial, least)
-            rolled += 1
-            cost += 0.5 * (option != before)
-            if cost < least:
-                least, choice = cost, option
-                best[:] = tried
-            if option == 0 and hazard < good:
-                break
-        before = choice
-        steps = min(every, last - k)
-        total += roll(world, state, others, task, best, motion[k], k, steps, trial, 1e18)[0]
-        for n in range(1, steps + 1):
-            motion[k + n] = trial[n]
-        k += steps
-    return total, rolled

@@ -12,7 +12,7 @@ from drive.kernels.ground import compile_ground
 from drive.map import Layer
 from drive.simulator import Simulator
 from evaluation import bench
-from evaluation.bench_town import AGENTS, STEPS, town
+from evaluation.town import AGENTS, STEPS, town
 
 
 def test_our_overlaps_are_those_of_the_peer() -> None:

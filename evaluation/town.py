@@ -1,4 +1,4 @@
-"""A busy made-up town for the speed table: 64 cars on a grid of streets, every one of them with a way to follow."""
+"""A busy made-up town, for the speed table and to start kernels: 64 cars on a grid, each with a way to follow."""
 
 import numpy as np
 
