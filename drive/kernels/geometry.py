@@ -87,7 +87,8 @@ def segments_cross(
         return max(min(ax, bx), min(cx, dx)) <= min(max(ax, bx), max(cx, dx)) and max(min(ay, by), min(cy, dy)) <= min(
             max(ay, by), max(cy, dy)
         )
-    return d1 * d2 <= 0.0 and d3 * d4 <= 0.0
+    # No products: those of tiny numbers vanish and would pass for a crossing.
+    return min(d1, d2) <= 0.0 <= max(d1, d2) and min(d3, d4) <= 0.0 <= max(d3, d4)
 
 
 @kernel
