@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from scenarios.generate.actors import Actor
 from scenarios.generate.knobs import Knob, Recipe, stream
 from scenarios.generate.network import Network
@@ -17,7 +19,7 @@ class Draws:
     def __init__(self, recipe: Recipe, attempt: int) -> None:
         self.recipe, self.attempt = recipe, attempt
 
-    def __call__(self, purpose: str) -> Any:
+    def __call__(self, purpose: str) -> np.random.Generator:
         """The generator for one purpose."""
         return stream(self.recipe, purpose, self.attempt)
 

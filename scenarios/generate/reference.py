@@ -4,21 +4,24 @@ A simple stand-in for the certified expert: it keeps its lane, obeys signals and
 touches anybody. It knows the scripts and how the others will react, because it rolls them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from drive.geometry import wrap_angle
-from drive.kernels.traffic_world import TrafficState, TrafficWorld
+from drive.kernels.traffic_world import FAR
 from drive.scene import DT, Lights
+from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
-from scenarios.generate.search import SPACING, Others, Task, pose_at, search
+from scenarios.generate.search import SPACING, Others, Task, pose_at, roll
 
-HORIZON = 60
-EVERY = 10
+HORIZON = 60  # samples a candidate is rolled for
+EVERY = 10  # samples after which it is looked again
+DRIVE_ON = np.array((1.0, 1.0, FAR, 0.0))
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
 
@@ -134,21 +137,55 @@ def ego_task(network: Network, way: Way, style: Style, lights: Lights) -> Task:
     )
 
 
-def drive(
-    world: TrafficWorld,
-    state: TrafficState,
-    scratch: TrafficState,
-    others: Others,
-    task: Task,
-    motion: Float,
-    good: float,
-) -> tuple[float, int]:
+def drive(world: TrafficWorld, state: TrafficState, others: Others, task: Task, motion: Float, bearable: float) -> None:
     """Fill ``motion [K+1, 3]`` (arc, speed, acceleration) from its row 0 on, moving ``state`` and ``others`` along.
 
-    Returns the cost and the number of candidates rolled.
+    Every second the candidates are rolled for six seconds and the cheapest is driven. Driving on is taken without
+    trying anything else while its hazard is below ``bearable``.
     """
-    cost, rolled = search(world, state, scratch, others, task, motion, HORIZON, EVERY, good)
-    return float(cost), int(rolled)
+    scratch = copy_traffic(state)
+    last, at, before = len(motion) - 1, 0, 0
+    trial = np.empty((HORIZON + 1, 3))
+    while at < last:
+        steps = min(HORIZON, last - at)
+        least, chosen, best = np.inf, 0, DRIVE_ON
+        for number, candidate in candidates(task, motion[at]):
+            _overwrite(scratch, state)
+            cost, hazard = roll(world, scratch, others, task, candidate, motion[at], at, steps, trial, least)
+            cost += 0.5 * (number != before)
+            if cost < least:
+                least, chosen, best = cost, number, candidate
+            if number == 0 and hazard < bearable:
+                break
+        before = chosen
+        steps = min(EVERY, last - at)
+        roll(world, state, others, task, best, motion[at], at, steps, trial, np.inf)
+        motion[at + 1 : at + steps + 1] = trial[1 : steps + 1]
+        at += steps
+
+
+def candidates(task: Task, now: Float) -> Iterator[tuple[int, Float]]:
+    """Numbered candidates (speed factor, headway factor, place to stop, firm brake) for an ego at ``now`` (arc, speed,
+    _).
+
+    Drive on; slower for a moment; more distance; hold at one of the next two waiting places; brake for a moment.
+    """
+    yield 0, DRIVE_ON
+    for number, factor in enumerate((0.75, 0.5, 0.28), start=1):
+        yield number, np.array((factor, 1.0, FAR, 0.0))
+    yield 4, np.array((1.0, 1.5, FAR, 0.0))
+    front, speed = now[0] + PACIFICA.front, now[1]
+    gaps = task.holds - front
+    within = (gaps > -0.3) & (gaps < 60.0) & (speed**2 < 6.0 * np.maximum(gaps, 0.1))
+    for number, hold in enumerate(task.holds[within][:2], start=5):
+        yield number, np.array((1.0, 1.0, hold, 0.0))
+    for number, brake in enumerate((1.5, 3.2), start=7):
+        yield number, np.array((1.0, 1.0, FAR, brake))
+
+
+def _overwrite(into: TrafficState, source: TrafficState) -> None:
+    for array, values in zip(into, source, strict=True):
+        array[...] = values
 
 
 def path_states(path: Float, motion: Float) -> Float:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from drive.kernels.checks import overlapping
 from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, Event, Lights, Paths, Scenario, Tracks, Trigger
-from drive.traffic import TrafficWorld, compile_traffic, copy_traffic, start_traffic
+from drive.traffic import TrafficWorld, compile_traffic, start_traffic
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
 from scenarios.generate.families import Setting
@@ -92,7 +92,7 @@ class Trial:
         others = first_sample(scenario, steps)
         motion = np.zeros((steps + 1, 3))
         motion[0] = begin
-        drive(world, state, copy_traffic(state), others, self.task, motion, self.setting.bearable)
+        drive(world, state, others, self.task, motion, self.setting.bearable)
         return motion, others
 
     def _touching(self, others: Others, motion: Float) -> list[int]:
