@@ -57,6 +57,5 @@ class Family:
     """A family: name, knobs, and the function that stages a scene from knob values (None: this draw does not work)."""
 
     name: str
-    title: str
     knobs: Mapping[str, Knob]
     stage: Callable[[Mapping[str, float], Draws], Setting | None]

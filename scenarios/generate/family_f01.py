@@ -151,4 +151,4 @@ def _normal(unit: float) -> float:
     return float(np.clip(ndtri(np.clip(unit, 0.01, 0.99)), -2.0, 2.0))
 
 
-F01 = Family("F01", "lead brake", KNOBS, stage)
+F01 = Family("F01", KNOBS, stage)

@@ -224,4 +224,4 @@ def _from_kerb(line: Float, point: Float, from_first: bool) -> float:
 
 
 _ROLE = {COMMIT: "crosser", HESITATE: "hesitating", TURN_BACK: "turning_back", ELDERLY: "elderly", RUN: "running"}
-F18 = Family("F18", "crosswalk", KNOBS, stage)
+F18 = Family("F18", KNOBS, stage)

@@ -89,4 +89,4 @@ def crossers(network: Network, rng: np.random.Generator, count: int, near: np.nd
     return found
 
 
-F26 = Family("F26", "urban background", KNOBS, stage)
+F26 = Family("F26", KNOBS, stage)
