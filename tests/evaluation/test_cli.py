@@ -157,7 +157,13 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
     arguments = ["--suite", "gen-small", "--planner", f"{ODD}:Slow", "--planner", f"{ODD}:Straight"]
     command = [sys.executable, "-m", "evaluation.cli", "eval", *arguments, "--batch-size", "1", "--workers", "2"]
     process = subprocess.Popen(
-        [*command, "--out", str(tmp_path / "run")], cwd=root, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, "--out", str(tmp_path / "run")],
+        cwd=root,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell starts background jobs with the signal ignored, and tests may run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 100
     while not list((tmp_path / "run").glob("rollouts/*.safetensors")):
