@@ -27,6 +27,7 @@ class Layer(IntEnum):
     CARPARK = 3
     WALKWAY = 4
     OCCLUDER = 5
+    ROADBLOCK = 6  # surface of a group of lanes, where the source has one (nuPlan)
 
 
 class StopCause(IntEnum):
