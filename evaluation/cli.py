@@ -11,6 +11,7 @@ from tyro.conf import OmitSubcommandPrefixes
 
 from drive.errors import DriveError
 from evaluation.commands import plugins, runs, scenes
+from evaluation.commands import score as scoring
 from evaluation.commands.common import DEFECT, DONE, INTERRUPTED, UNUSABLE
 
 ABOUT = """Drive planners in closed loop, and rank them.
@@ -98,6 +99,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "planners": _group(
         "List, write and check planners.", {"list": plugins.list_all, "new": plugins.new, "check": plugins.check}
     ),
+    "score": scoring.score,
     "bench": runs.bench,
     "selftest": runs.selftest,
 }
