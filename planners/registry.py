@@ -33,6 +33,7 @@ BUILT_IN = {
     "stop": "planners.baselines.stop:Stop",
     "lane_follower": "planners.baselines.lane_follower:LaneFollower",
     "idm": "planners.baselines.idm:IDM",
+    "navsim_agent": "planners.navsim_agent:NavsimAgentPlanner",
 }
 
 
@@ -46,7 +47,8 @@ class PlannerSpec:
         options: Keyword arguments of the constructor.
         privileged, tracker: As the class declares them (:class:`planners.contract.Planner`).
         digest: Hash of the code (source files of the class and its package), package version, options and the
-            contents of files that options name. Two specs with equal digests plan alike.
+            contents of files and of modules (``my_module:MyAgent``) that options name. Two specs with equal digests
+            plan alike.
         folder: Directory that was searched besides ``sys.path``; a worker searches it too.
     """
 
@@ -91,7 +93,7 @@ def resolve(text: str) -> PlannerSpec:
     planner = _load(target, folder, name)
     options = bind_options(planner, raw, name)
     canonical = name + (f"[{','.join(f'{key}={value}' for key, value in raw.items())}]" if raw else "")
-    digest = _digest(planner, target, options)
+    digest = _digest(planner, target, options, folder)
     return PlannerSpec(canonical, target, options, planner.privileged, planner.tracker, digest, folder)
 
 
@@ -197,7 +199,7 @@ def _search(folder: str) -> Iterator[None]:
             sys.path.remove(folder)
 
 
-def _digest(planner: type[Planner], target: str, options: dict[str, Any]) -> str:
+def _digest(planner: type[Planner], target: str, options: dict[str, Any], folder: str) -> str:
     digest = hashlib.sha256()
 
     def add(*parts: object) -> None:
@@ -212,7 +214,23 @@ def _digest(planner: type[Planner], target: str, options: dict[str, Any]) -> str
     for value in options.values():
         if isinstance(value, str) and Path(value).is_file():
             add(_file_hash(Path(value)))
+        elif isinstance(value, str) and (source := _module_file(value, folder)) is not None:
+            add(_file_hash(source))
     return digest.hexdigest()
+
+
+def _module_file(text: str, folder: str) -> Path | None:
+    """Source file of the module in ``my_module:MyAgent``, None where ``text`` names no module that is there."""
+    module, colon, attribute = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), attribute)):
+        return None
+    with _search(folder):
+        importlib.invalidate_caches()
+        try:
+            spec = importlib.util.find_spec(module)
+        except (ImportError, ValueError):
+            return None
+    return Path(spec.origin) if spec is not None and spec.origin and Path(spec.origin).is_file() else None
 
 
 def _source_files(planner: type[Planner]) -> list[Path]:
