@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drive.errors import RunError
 from evaluation.suite import SceneRef
+from scenarios.openscene.windows import SceneFilter
 
 SCHEMA = "run/1"
 
@@ -40,13 +41,15 @@ class Settings(_Model):
 
 
 class SuiteRecord(_Model):
-    """The suite as it was resolved. ``data`` is where the scenes came from; it may move, their keys may not change."""
+    """The suite as it was resolved. Its ``data`` and ``maps`` may move, the scenes' keys may not change."""
 
     name: str
     source: str
     data: str | None
     digest: str
     scenes: tuple[SceneRef, ...]
+    maps: str | None = None
+    scene_filter: SceneFilter | None = None
 
 
 class PlannerRecord(_Model):

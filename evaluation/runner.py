@@ -132,6 +132,8 @@ def new_manifest(suite: Suite, planners: Sequence[PlannerSpec], settings: Settin
             data=None if suite.data is None else str(suite.data.resolve()),
             digest=suite.digest,
             scenes=suite.scenes,
+            maps=None if suite.maps is None else str(suite.maps.resolve()),
+            scene_filter=suite.scene_filter,
         ),
         planners=tuple(
             PlannerRecord(name=item.name, digest=item.digest, privileged=item.privileged, tracker=item.tracker)

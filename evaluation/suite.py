@@ -1,14 +1,15 @@
 """Suites: a name or a YAML file becomes a list of scene references, cheap to send to workers; scenes load one by one.
 
-Names: ``nuscenes`` (every scene of ``--data``), ``gen-quick``, ``procedural:<family|all>:<count>:<seed>``, and every
-file in ``configs/suites/``. A file names a source, one of the first three, and filters applied in a fixed order.
+Names: ``nuscenes`` (every scene of ``--data``), ``openscene`` (every window of NAVSIM logs), ``gen-quick``,
+``procedural:<family|all>:<count>:<seed>``, and every file in ``configs/suites/``. A file names a source, one of the
+first four, and filters applied in a fixed order.
 """
 
 import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from drive.errors import DataError, SuiteError
 from drive.scene import Scenario
 from planners.options import did_you_mean
+from scenarios.openscene.windows import SceneFilter
 
 if TYPE_CHECKING:
     from scenarios.generate import Recipe
@@ -54,10 +56,12 @@ class Suite:
 
     Attributes:
         name: As asked for.
-        source: ``nuscenes`` or ``generated``.
+        source: ``nuscenes``, ``openscene`` or ``generated``.
         data: Folder of recorded data, None for generated scenes.
         scenes: At least one.
         default_traffic: What drives the other agents unless the user says otherwise.
+        maps: Folder of the maps of an openscene suite; None: the one that its data folder holds.
+        scene_filter: Which windows of the logs an openscene suite is made of.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Suite:
     data: Path | None
     scenes: tuple[SceneRef, ...]
     default_traffic: Traffic
+    maps: Path | None = None
+    scene_filter: SceneFilter | None = None
 
     @property
     def digest(self) -> str:
@@ -80,9 +86,11 @@ class SuiteFile(BaseModel):
     schema_: Literal["suite/1"] = Field(alias="schema")
     name: str = Field(min_length=1)
     description: str = ""
-    source: str = Field(description="nuscenes, gen-quick or procedural:<family|all>:<count>:<seed>")
+    source: str = Field(description="nuscenes, openscene, gen-quick or procedural:<family|all>:<count>:<seed>")
     data: Path | None = Field(default=None, description="folder of recorded data, relative to this file; --data wins")
+    maps: Path | None = Field(default=None, description="folder of maps, relative to this file; --maps wins")
     traffic: Traffic | None = Field(default=None, description="default for --traffic")
+    scene_filter: SceneFilter | None = Field(default=None, description="openscene only: NAVSIM's options")
     families: tuple[str, ...] | None = Field(default=None, description="globs on the family; keep what matches one")
     groups: tuple[str, ...] | None = Field(default=None, description="globs on the log or twin")
     scenes: tuple[str, ...] | None = Field(default=None, description="globs on the scene id")
@@ -90,28 +98,29 @@ class SuiteFile(BaseModel):
     limit: int | None = Field(default=None, ge=1, description="keep this many, the first ones")
 
 
-def resolve_suite(name: str, data: Path | None = None, store: "Store | None" = None) -> Suite:
+def resolve_suite(name: str, data: Path | None = None, store: "Store | None" = None, maps: Path | None = None) -> Suite:
     """Find the suite ``name`` (a name, or the path of a YAML file) and list its scenes.
 
     Args:
         name: See the module text.
         data: Folder of recorded data (``--data``).
         store: Where loaded scenes are kept; the user's cache by default.
+        maps: Folder of maps (``--maps``), for ``openscene``.
 
     Raises:
         SuiteError: Unknown name, unusable file, or no scene is left; the sentence says which filter removed how many.
         DataError: The data folder cannot be used.
     """
     if name.endswith((".yaml", ".yml")):
-        return _from_file(Path(name), name, data, store)
+        return _from_file(Path(name), name, data, store, maps)
     if (SHIPPED / f"{name}.yaml").is_file():
-        return _from_file(SHIPPED / f"{name}.yaml", name, data, store)
-    return _from_source(name, name, data, store)
+        return _from_file(SHIPPED / f"{name}.yaml", name, data, store, maps)
+    return _from_source(name, name, data, store, maps)
 
 
 def suite_names() -> list[str]:
     """Names a user may give to ``--suite``; the procedural ones as a pattern."""
-    return ["nuscenes", "gen-quick", PROCEDURAL, *sorted(path.stem for path in SHIPPED.glob("*.yaml"))]
+    return ["nuscenes", "openscene", "gen-quick", PROCEDURAL, *sorted(path.stem for path in SHIPPED.glob("*.yaml"))]
 
 
 def load_scene(scene: SceneRef, store: "Store") -> Scenario:
@@ -139,9 +148,15 @@ def load_scene(scene: SceneRef, store: "Store") -> Scenario:
 
 
 def ensure_scenes(
-    scenes: Sequence[SceneRef], source: str, data: Path | None, store: "Store", where: str = "the run"
+    scenes: Sequence[SceneRef],
+    source: str,
+    data: Path | None,
+    store: "Store",
+    where: str = "the run",
+    maps: Path | None = None,
+    scene_filter: SceneFilter | None = None,
 ) -> None:
-    """Load recorded scenes that the store has lost again from ``data``.
+    """Load recorded scenes that the store has lost again from ``data`` (and ``maps``, by the suite's filter).
 
     Raises:
         DataError: There is no such folder, or what it holds now is not what ``where`` used.
@@ -149,22 +164,33 @@ def ensure_scenes(
     lost = [scene for scene in scenes if scene.recipe is None and scene.key not in store]
     if not lost:
         return
-    if source != "nuscenes" or data is None:
+    if source not in ("nuscenes", "openscene") or data is None:
         raise DataError(f"scene {lost[0].id!r} of {where} is not in the store {store.root}, and cannot be made again")
-    from scenarios.nuscenes import prepare
+    ids = tuple(scene.id for scene in lost)
+    if source == "openscene":
+        from scenarios.openscene import prepare as prepare_windows
 
-    for before, now in zip(lost, prepare(data, store, scenes=[scene.id for scene in lost]), strict=True):
+        found = prepare_windows(data, store, maps, replace(scene_filter or SceneFilter(), tokens=ids, max_scenes=None))
+    else:
+        from scenarios.nuscenes import prepare
+
+        found = prepare(data, store, scenes=ids)
+    for before, now in zip(lost, found, strict=True):
         if before.key != now.key:
             raise DataError(
                 f"scene {before.id!r} in {data} is not the one that {where} used: its files or the loader have changed"
             )
 
 
-def _from_file(path: Path, name: str, data: Path | None, store: "Store | None") -> Suite:
+def _from_file(path: Path, name: str, data: Path | None, store: "Store | None", maps: Path | None) -> Suite:
     file = read_suite_file(path)
     if data is None and file.data is not None:
         data = path.parent / file.data
-    suite = _from_source(file.source, name, data, store)
+    if maps is None and file.maps is not None:
+        maps = path.parent / file.maps
+    if file.scene_filter is not None and file.source != "openscene":
+        raise SuiteError(f"the suite file {path} has a scene_filter, which is for openscene, not {file.source}")
+    suite = _from_source(file.source, name, data, store, maps, file.scene_filter)
     kept, removed = list(suite.scenes), []
     for label, keep in _filters(file):
         before = len(kept)
@@ -172,7 +198,7 @@ def _from_file(path: Path, name: str, data: Path | None, store: "Store | None") 
         removed.append(f"{label} removed {before - len(kept)} of {before}")
     if not kept:
         raise SuiteError(f"suite {name!r} is empty: {file.source} has {len(suite.scenes)} scenes, {', '.join(removed)}")
-    return Suite(name, suite.source, suite.data, tuple(kept), file.traffic or suite.default_traffic)
+    return replace(suite, scenes=tuple(kept), default_traffic=file.traffic or suite.default_traffic)
 
 
 def read_suite_file(path: Path) -> SuiteFile:
@@ -226,7 +252,18 @@ def _filters(file: SuiteFile) -> Iterable[tuple[str, Callable[[list[SceneRef]], 
         yield f"limit {file.limit}", lambda scenes: scenes[: file.limit]
 
 
-def _from_source(source: str, name: str, data: Path | None, store: "Store | None") -> Suite:
+def _from_source(
+    source: str,
+    name: str,
+    data: Path | None,
+    store: "Store | None",
+    maps: Path | None,
+    scene_filter: SceneFilter | None = None,
+) -> Suite:
+    if source == "openscene":
+        return _openscene(name, data, store, maps, scene_filter or SceneFilter())
+    if maps is not None:
+        raise SuiteError(f"suite {name!r} has its maps with its data: leave out --maps, which is for openscene")
     if source == "nuscenes":
         return _nuscenes(name, data, store)
     if data is not None and (source == "gen-quick" or source.startswith("procedural:")):
@@ -255,6 +292,21 @@ def _nuscenes(name: str, data: Path | None, store: "Store | None") -> Suite:
     if not scenes:
         raise SuiteError(f"suite {name!r} is empty: {data} holds no scene")
     return Suite(name, "nuscenes", data, scenes, "log")
+
+
+def _openscene(
+    name: str, data: Path | None, store: "Store | None", maps: Path | None, scene_filter: SceneFilter
+) -> Suite:
+    from scenarios.openscene import prepare
+    from scenarios.store import Store
+
+    if data is None:
+        raise SuiteError(f"suite {name!r} needs --data, a folder of OpenScene logs (such as the one with navsim_logs/)")
+    entries = prepare(data, store or Store(), maps, scene_filter)
+    if not entries:
+        raise SuiteError(f"suite {name!r} is empty: no window of the logs in {data} passes its scene filter")
+    scenes = tuple(SceneRef(entry.id, entry.family, entry.group, entry.key) for entry in entries)
+    return Suite(name, "openscene", data, scenes, "log", maps, scene_filter)
 
 
 def _procedural(source: str, name: str) -> Suite:

@@ -7,6 +7,7 @@ from typing import Any
 
 from drive.errors import DataError
 from scenarios.nuscenes.tables import Location, locate, versions_in
+from scenarios.sources import is_openscene
 
 _EMPTY_OK = {
     "ped_crossing": "no crossings",
@@ -43,10 +44,12 @@ def render(report: Report) -> str:
     return "".join(f"{marks[line.level]}{line.text}\n" for line in report.lines)
 
 
-def examine(path: Path) -> Report:
-    """Look at a data folder; never raises for what is wrong with the data, but reports it."""
+def examine(path: Path, maps: Path | None = None) -> Report:
+    """Look at a data folder (and at the maps of OpenScene logs); what is wrong is reported, not raised."""
     path = Path(path)
     try:
+        if is_openscene(path):
+            return Report(tuple(_openscene(path, maps)))
         places = _places(path)
     except DataError as error:
         return Report((Line("problem", str(error)),))
@@ -138,3 +141,46 @@ def _maps(location: Location, data: Any) -> Iterator[Line]:
         if not api.drivable_area:
             yield Line("problem", f"map {place}: the layer drivable_area is empty; every ego would be off the road")
     yield Line("note", "the source has no speed limits and no signal states: speed and red-light scores are invalid")
+
+
+def _openscene(path: Path, maps: Path | None) -> Iterator[Line]:
+    from scenarios.openscene import SceneFilter, find_logs
+    from scenarios.openscene.logs import Log, read_log
+    from scenarios.openscene.windows import windows
+
+    logs: list[Log] = []
+    files = find_logs(path)
+    for file in files:
+        try:
+            logs.append(read_log(file))
+        except DataError as error:
+            yield Line("problem", str(error))
+    if not logs:
+        return
+    frames = [frame for log in logs for frame in log.frames]
+    yield Line("ok", f"{len(logs)} of {len(files)} OpenScene logs, {len(frames):,} frames, every field that is used")
+    found = holes = 0
+    for log in logs:
+        routes = [bool(frame.roadblocks) for frame in log.frames]
+        some, dropped = windows([frame.time_us for frame in log.frames], routes, SceneFilter())
+        found, holes = found + len(some), holes + dropped
+    level = "ok" if found else "problem"
+    yield Line(level, f"{found} scenes with the default filter (4 frames of history, 10 of future, a route)")
+    if holes:
+        yield Line("note", f"{holes} windows are left out: their frames are not 0.5 s apart")
+    if not any(frame.lights for frame in frames):
+        yield Line("note", "the logs have no signal states: red-light scores are invalid")
+    yield from _openscene_maps(path, maps, {log.location: log.path for log in logs})
+
+
+def _openscene_maps(path: Path, maps: Path | None, places: dict[str, Path]) -> Iterator[Line]:
+    from scenarios.openscene.maps import find_map
+
+    for place, log in sorted(places.items()):
+        try:
+            file = find_map(place, maps, path, log)
+            file.open()
+        except DataError as error:
+            yield Line("problem", str(error))
+        else:
+            yield Line("ok", f"map {place}: {file.file}")

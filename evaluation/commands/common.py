@@ -15,6 +15,10 @@ DONE, FAILURES, UNUSABLE, DEFECT, INTERRUPTED = 0, 1, 2, 70, 130
 
 Run = Annotated[Path, arg(help="Run folder, as given to --out.", metavar="RUN")]
 Data = Annotated[Path | None, arg(help="Folder of recorded data, for suites of recorded scenes.", metavar="DIR")]
+Maps = Annotated[
+    Path | None,
+    arg(help="Folder of maps, for openscene; by default the folder maps in or beside --data.", metavar="DIR"),
+]
 Workers = Annotated[
     int | None, arg(help="Worker processes; by default one per core. 0: in this process, for debuggers.", metavar="N")
 ]
@@ -32,7 +36,7 @@ def make_engine(workers: int | None) -> "Engine":
     return ProcessPool(workers) if workers > 0 else InProcess()
 
 
-def open_run(path: Path, data: Path | None) -> "RunFolder":
+def open_run(path: Path, data: Path | None, maps: Path | None = None) -> "RunFolder":
     """A run whose scenes are there to be looked at."""
     from evaluation.results import RunFolder
     from evaluation.suite import ensure_scenes
@@ -40,7 +44,15 @@ def open_run(path: Path, data: Path | None) -> "RunFolder":
 
     run = RunFolder(path)
     suite = run.manifest.suite
-    ensure_scenes(suite.scenes, suite.source, data or (Path(suite.data) if suite.data else None), Store(), str(path))
+    ensure_scenes(
+        suite.scenes,
+        suite.source,
+        data or (Path(suite.data) if suite.data else None),
+        Store(),
+        str(path),
+        maps or (Path(suite.maps) if suite.maps else None),
+        suite.scene_filter,
+    )
     return run
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from evaluation.commands.common import DONE, FAILURES, Data, Run, Workers, make_engine, open_run, say
+from evaluation.commands.common import DONE, FAILURES, Data, Maps, Run, Workers, make_engine, open_run, say
 
 if TYPE_CHECKING:
     from evaluation.results import RunFolder
@@ -29,10 +29,13 @@ Planners = UseAppendAction[
 
 
 def evaluate(
-    suite: Annotated[str, arg(help="nuscenes, gen-quick, procedural:<family|all>:<count>:<seed>, or a .yaml file.")],
+    suite: Annotated[
+        str, arg(help="nuscenes, openscene, gen-quick, procedural:<family|all>:<count>:<seed>, or a .yaml file.")
+    ],
     planner: Planners,
     out: Annotated[Path, arg(help="Run folder; a run that is there is resumed.", metavar="RUN")],
     data: Data = None,
+    maps: Maps = None,
     protocol: Literal["closed-loop"] = "closed-loop",
     traffic: Annotated[
         Literal["log", "idm", "constant_velocity"] | None,
@@ -52,7 +55,7 @@ def evaluate(
     """
     from evaluation.suite import resolve_suite
 
-    scenes = resolve_suite(suite, data)
+    scenes = resolve_suite(suite, data, maps=maps)
     run = _drive(scenes, planner, out, traffic, seed, seeds, replan_interval, workers, batch_size)
     return _conclude(run, f"drive report {run.path}", f"drive verify {run.path}")
 
@@ -97,6 +100,7 @@ def report(
     run: Positional[Run],
     out: Annotated[Path | None, arg(help="Page to write; by default RUN/report.html.", metavar="FILE.html")] = None,
     data: Data = None,
+    maps: Maps = None,
 ) -> int:
     """Write one self-contained page: leaderboard, every unit, failures first."""
     from drive.errors import DataError
@@ -104,7 +108,7 @@ def report(
     from evaluation.results import RunFolder
 
     with suppress(DataError):  # the page says which scenes it could not draw, and why
-        open_run(run, data)
+        open_run(run, data, maps)
     page = write_report(RunFolder(run), out)
     say(f"report: {page}")
     return DONE
@@ -123,12 +127,12 @@ def explain(
     return DONE
 
 
-def verify(run: Positional[Run], data: Data = None, workers: Workers = None) -> int:
+def verify(run: Positional[Run], data: Data = None, maps: Maps = None, workers: Workers = None) -> int:
     """Check hashes, simulate the stored plans again, score again. Exit code 1 if anything differs."""
     from evaluation.progress import Meter
     from evaluation.verify import verify as check
 
-    folder = open_run(run, data)
+    folder = open_run(run, data, maps)
     with Meter(unit="units").running() as meter:
         found = check(folder, engine=make_engine(workers), begin=meter.begin, report=lambda: meter.add({}))
     for note in found.notes:

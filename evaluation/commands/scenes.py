@@ -5,29 +5,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
-from evaluation.commands.common import DONE, FAILURES, Data, say, table
+from evaluation.commands.common import DONE, FAILURES, Data, Maps, say, table
 
 if TYPE_CHECKING:
     from evaluation.suite import SceneRef, Suite
     from scenarios.store import Store
 
-SuiteName = Annotated[str | None, arg(help="Suite to look in; by default gen-quick, or nuscenes with --data.")]
+SuiteName = Annotated[
+    str | None, arg(help="Suite to look in; by default gen-quick, or with --data what that folder holds.")
+]
 
 
-def list_scenes(suite: SuiteName = None, data: Data = None) -> int:
+def list_scenes(suite: SuiteName = None, data: Data = None, maps: Maps = None) -> int:
     """List the scenes of a suite; without --suite and --data, the names of suites."""
-    from evaluation.suite import resolve_suite, suite_names
+    from evaluation.suite import suite_names
 
     if suite is None and data is None:
         table(("suite",), [(name,) for name in suite_names()])
         return DONE
-    found = resolve_suite(suite or "nuscenes", data)
+    found, _ = _suite(suite, data, maps)
     table(("scenario", "family", "group"), [(scene.id, scene.family, scene.group) for scene in found.scenes])
     return DONE
 
 
 def doctor(
     directory: Positional[Annotated[Path, arg(help="Folder of recorded data.", metavar="DIR")]],
+    maps: Maps = None,
 ) -> int:
     """Say what a data folder is, what is missing or damaged in it, and what to get. Exit code 1 if it is unusable."""
     from drive.errors import DataError
@@ -35,7 +38,7 @@ def doctor(
 
     if not directory.exists():
         raise DataError(f"there is no folder {directory}")
-    found = examine(directory)
+    found = examine(directory, maps)
     say(render(found).rstrip())
     return DONE if found.ok else FAILURES
 
@@ -45,12 +48,13 @@ def show(
     out: Annotated[Path, arg(help="Picture to write.", metavar="PNG")],
     suite: SuiteName = None,
     data: Data = None,
+    maps: Maps = None,
 ) -> int:
     """Draw a scene at its start, with the reference drive."""
     from drive.draw import save_png
     from evaluation.suite import load_scene
 
-    scenes, store = _suite(suite, data)
+    scenes, store = _suite(suite, data, maps)
     save_png(load_scene(_find(scenes, scenario), store), out)
     say(f"picture: {out}")
     return DONE
@@ -60,13 +64,14 @@ def sheet(
     out: Annotated[Path, arg(help="Picture to write.", metavar="PNG")],
     suite: SuiteName = None,
     data: Data = None,
+    maps: Maps = None,
     view: Annotated[float, arg(help="Half the width of each panel [m].", metavar="M")] = 75.0,
 ) -> int:
     """Draw the start of every scene of a suite on one contact sheet."""
     from drive.draw import save_sheet
     from evaluation.suite import load_scene
 
-    scenes, store = _suite(suite, data)
+    scenes, store = _suite(suite, data, maps)
     save_sheet([load_scene(scene, store) for scene in scenes.scenes], out, view=view)
     say(f"picture: {out}, {len(scenes.scenes)} scenes")
     return DONE
@@ -76,6 +81,7 @@ def export(
     out: Annotated[Path, arg(help="Folder to write.", metavar="DIR")],
     suite: SuiteName = None,
     data: Data = None,
+    maps: Maps = None,
     keyframe_hz: Annotated[
         Literal[2, 10], arg(help="Annotated samples per second: 2 as in nuScenes, 10 keeps all that is simulated.")
     ] = 2,
@@ -87,19 +93,20 @@ def export(
     from evaluation.suite import load_scene
     from scenarios.export import export as write
 
-    scenes, store = _suite(suite, data)
+    scenes, store = _suite(suite, data, maps)
     wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
     write([load_scene(scene, store) for scene in wanted], out, keyframe_hz)
     say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite nuscenes --data {out} ...`")
     return DONE
 
 
-def _suite(name: str | None, data: Path | None) -> "tuple[Suite, Store]":
+def _suite(name: str | None, data: Path | None, maps: Path | None) -> "tuple[Suite, Store]":
     from evaluation.suite import resolve_suite
+    from scenarios.sources import detect
     from scenarios.store import Store
 
     store = Store()
-    return resolve_suite(name or ("nuscenes" if data else "gen-quick"), data, store), store
+    return resolve_suite(name or (detect(data).name if data else "gen-quick"), data, store, maps), store
 
 
 def _find(suite: "Suite", scenario: str) -> "SceneRef":

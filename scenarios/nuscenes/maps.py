@@ -117,12 +117,12 @@ class MapExpansion:
         """A polygon per lane and connector, and the tokens whose own is unusable: their centreline was widened."""
         shapes, widened = [], set()
         for record in (*self.api.lane, *self.api.lane_connector):
-            shape = _largest(self._polygon(record["polygon_token"]))
+            shape = largest(self._polygon(record["polygon_token"]))
             if shape.area < _LEAST_AREA:
                 widened.add(record["token"])
                 centerline = self._centerline(record["token"])
                 if centerline is not None:
-                    shape = _largest(LineString(centerline[:, :2]).buffer(_HALF_WIDTH, cap_style="flat"))
+                    shape = largest(LineString(centerline[:, :2]).buffer(_HALF_WIDTH, cap_style="flat"))
             shapes.append(shape)
         return shapely.STRtree(shapes), widened
 
@@ -141,7 +141,7 @@ class MapExpansion:
 
     def _polygon(self, token: str) -> BaseGeometry:
         try:
-            return _surface(self.api.extract_polygon(token))
+            return surface(self.api.extract_polygon(token))
         except ValueError:  # fewer than three corners
             return Polygon()
 
@@ -244,7 +244,7 @@ class MapExpansion:
         found: list[tuple[Layer, list[Float]]] = []
 
         def add(layer: Layer, shape: BaseGeometry) -> None:
-            for polygon in _polygons(shape):
+            for polygon in parts(shape):
                 if polygon.area > 0.01:
                     rings = (polygon.exterior, *polygon.interiors)
                     found.append((layer, [np.array(ring.coords)[:-1] for ring in rings]))
@@ -252,10 +252,10 @@ class MapExpansion:
         def clipped(name: str) -> list[BaseGeometry]:
             tree = self._area_shapes[name]
             near = sorted(tree.query(region, predicate="intersects").tolist())
-            return [_surface(tree.geometries[index].intersection(region)) for index in near]
+            return [surface(tree.geometries[index].intersection(region)) for index in near]
 
         connectors = [
-            _surface(shape.intersection(region)) for shape, lane in zip(shapes, lanes, strict=True) if lane.connector
+            surface(shape.intersection(region)) for shape, lane in zip(shapes, lanes, strict=True) if lane.connector
         ]
         add(Layer.DRIVABLE, shapely.union_all(clipped("drivable_area")))
         add(Layer.INTERSECTION, shapely.union_all(clipped("intersection") + connectors))
@@ -271,7 +271,7 @@ class MapExpansion:
     def _stop_lines(
         self, region: BaseGeometry, lanes: Sequence[Lane], shapes: Sequence[Polygon], notes: list[str]
     ) -> list[StopLine]:
-        """In nuScenes stop lines are polygons; the line goes through the middle, across the lanes it touches."""
+        """In nuScenes stop lines are polygons."""
         stops: list[StopLine] = []
         tracks = [LineString(lane.centerline[:, :2]) for lane in lanes]
         tree = shapely.STRtree(tracks)
@@ -279,19 +279,31 @@ class MapExpansion:
             shape = self._polygon(record["polygon_token"])
             if shape.is_empty or not shape.intersects(region):
                 continue
-            touched = sorted(tree.query(shape, predicate="intersects").tolist())
-            entering = [row for row in touched if lanes[row].connector and _inside(shape, lanes[row].centerline[0])]
-            closed = entering or touched
-            if not closed:
-                notes.append(f"stop line {record['token']!r} touches no lane and was left out")
-                continue
             cause = _STOP_CAUSES.get(record.get("stop_line_type"))
             if cause is None:
                 notes.append(f"stop line {record['token']!r} has no known type and was left out")
                 continue
-            segment = _across(shape, lanes[closed[0]].centerline)
-            stops.append(StopLine(segment, tuple(lanes[row].id for row in closed), cause))
+            stop = stop_line(shape, cause, lanes, tree)
+            if stop is None:
+                notes.append(f"stop line {record['token']!r} touches no lane and was left out")
+            else:
+                stops.append(stop)
         return stops
+
+
+def stop_line(
+    shape: BaseGeometry, cause: StopCause, lanes: Sequence[Lane], centerlines: shapely.STRtree
+) -> StopLine | None:
+    """The stop line of a polygon across the connectors that begin in it, else the lanes it touches; None if none.
+
+    ``centerlines`` are those of the lanes, in the same order and frame.
+    """
+    touched = sorted(centerlines.query(shape, predicate="intersects").tolist())
+    entering = [row for row in touched if lanes[row].connector and _inside(shape, lanes[row].centerline[0])]
+    closed = entering or touched
+    if not closed:
+        return None
+    return StopLine(_across(shape, lanes[closed[0]].centerline), tuple(lanes[row].id for row in closed), cause)
 
 
 def _finite(spots: list[tuple[Any, Any]]) -> bool:
@@ -319,18 +331,20 @@ def _direction(line: Float) -> float:
     return float(np.arctan2(step[1], step[0]))
 
 
-def _polygons(shape: BaseGeometry) -> list[Polygon]:
+def parts(shape: BaseGeometry) -> list[Polygon]:
+    """The polygons a shape is made of."""
     return [part for part in getattr(shape, "geoms", [shape]) if isinstance(part, Polygon) and not part.is_empty]
 
 
-def _surface(shape: BaseGeometry) -> BaseGeometry:
+def surface(shape: BaseGeometry) -> BaseGeometry:
     """The polygonal part of a shape, valid."""
     if not shape.is_valid:
         shape = shapely.make_valid(shape)
     if isinstance(shape, Polygon | MultiPolygon):
         return shape
-    return shapely.union_all(_polygons(shape))
+    return shapely.union_all(parts(shape))
 
 
-def _largest(shape: BaseGeometry) -> Polygon:
-    return max(_polygons(shape), key=lambda part: part.area, default=Polygon())
+def largest(shape: BaseGeometry) -> Polygon:
+    """The largest polygon of a shape, empty if there is none."""
+    return max(parts(shape), key=lambda part: part.area, default=Polygon())
