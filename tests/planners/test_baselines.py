@@ -36,7 +36,7 @@ def drive(scenario: Scenario, planner: str, traffic: str = "log") -> tuple[Rollo
     while not simulator.done:
         seen.append(simulator.observe()[0])
         plans.append(host.plan(seen[-1]))
-        simulator.step([plans[-1].candidates[0]], [plans[-1].dt])
+        simulator.step([plans[-1].candidates[plans[-1].chosen]], [plans[-1].dt])
     return simulator.rollouts()[0], plans, seen
 
 
