@@ -7,7 +7,7 @@ pickles of arrays and numbers; any other name is refused before anything is call
 import io
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -51,16 +51,24 @@ class _Refused(Exception):
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, content: bytes, holders: Collection[tuple[str, str]]) -> None:
+        super().__init__(io.BytesIO(content))
+        # classes of this one reading: a pickle can write into a class that it names
+        self._known = {**_ADMITTED, **{key: type(key[1], (), {}) for key in holders}}
+
     def find_class(self, module: str, name: str) -> Callable[..., Any]:
         try:
-            admitted: Callable[..., Any] = _ADMITTED[module, name]
+            admitted: Callable[..., Any] = self._known[module, name]
         except KeyError:
             raise _Refused(f"{module}.{name}") from None
         return admitted
 
 
-def read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, holders: Collection[tuple[str, str]] = ()) -> Any:
     """The content of a pickle file made of NumPy arrays and numbers, lists, tuples, dicts, sets, text and numbers.
+
+    Objects of the classes ``holders`` (module, name) are read as well, as objects of an empty class of the same name
+    with the attributes they were written with; no code of those classes is looked for.
 
     Raises:
         DataError: The file cannot be read, is damaged, or names anything else (the sentence says what).
@@ -70,10 +78,11 @@ def read_pickle(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     try:
-        return _Unpickler(io.BytesIO(content)).load()
+        return _Unpickler(content, holders).load()
     except _Refused as refused:
         raise DataError(
-            f"{path} was refused, because it asks for {refused}: only NumPy arrays and plain containers are unpickled"
+            f"{path} was refused, because it asks for {refused}: only NumPy arrays and plain containers"
+            f"{''.join(f', {name}' for _, name in holders)} are unpickled"
         ) from None
     except Exception as error:  # noqa: BLE001 - border: a damaged pickle fails in any way it likes
         said = f"{type(error).__name__}: {error}"

@@ -1,0 +1,111 @@
+"""NAVSIM's ``submission.pkl``, read without NAVSIM and without running anything that it may contain.
+
+Writing one needs NAVSIM, for the file names NAVSIM's own classes (``docs/navsim.md``).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drive.errors import DataError
+from scenarios.openscene.unpickle import read_pickle
+
+Float = NDArray[np.float64]
+
+POSES, INTERVAL = 8, 0.5
+HOLDERS = (
+    ("navsim.common.dataclasses", "Trajectory"),
+    ("nuplan.planning.simulation.trajectory.trajectory_sampling", "TrajectorySampling"),
+)
+FACTS = ("team_name", "authors", "email", "institution", "country / region")
+STAGES = ("first_stage_predictions", "second_stage_predictions")
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a team handed in.
+
+    Attributes:
+        facts: ``team_name``, ``authors``, ``email``, ``institution`` and ``country / region``, as written.
+        first_stage, second_stage: One mapping per seed: token -> poses ``[8, 3]`` float64 (x, y [m], heading [rad]; ego
+            frame, rear axle), 0.5 s apart, the first one 0.5 s from now.
+    """
+
+    facts: Mapping[str, Any]
+    first_stage: tuple[Mapping[str, Float], ...]
+    second_stage: tuple[Mapping[str, Float], ...]
+
+
+def read_submission(path: Path) -> Submission:
+    """Read and check a submission.
+
+    Raises:
+        DataError: The file cannot be read, names other classes than NAVSIM's trajectory (the sentence says which),
+            lacks a field, or holds a trajectory that is not eight finite poses 0.5 s apart (the sentence names its
+            token).
+    """
+    content = read_pickle(path, HOLDERS)
+    if not isinstance(content, dict):
+        raise DataError(f"{path} holds a {type(content).__name__}, expected the dict of a NAVSIM submission")
+    missing = [key for key in (*FACTS, *STAGES) if key not in content]
+    if missing:
+        raise DataError(f"{path} has no {', '.join(map(repr, missing))}, expected a submission of NAVSIM 2")
+    first, second = (_stage(content[key], key, path) for key in STAGES)
+    if not first:
+        raise DataError(f"{path}: {STAGES[0]} is empty, expected one dict of trajectories per seed")
+    return Submission({key: content[key] for key in FACTS}, first, second)
+
+
+def check_tokens(submission: Submission, first_stage: Collection[str], second_stage: Collection[str] = ()) -> None:
+    """Check that every seed answers exactly the tokens of a split.
+
+    Raises:
+        DataError: A token is not of the split, or one of the split has no trajectory; the sentence names one.
+    """
+    stages = ((submission.first_stage, first_stage), (submission.second_stage, second_stage))
+    for name, (seeds, wanted) in zip(STAGES, stages, strict=True):
+        for number, seed in enumerate(seeds):
+            unknown, missing = sorted(set(seed) - set(wanted)), sorted(set(wanted) - set(seed))
+            if unknown:
+                raise DataError(
+                    f"{name}[{number}] has {len(unknown)} tokens that are not of this split, such as {unknown[0]!r}"
+                )
+            if missing:
+                raise DataError(
+                    f"{name}[{number}] lacks {len(missing)} of the {len(wanted)} tokens of this split, such as "
+                    f"{missing[0]!r}"
+                )
+
+
+def _stage(value: object, key: str, path: Path) -> tuple[Mapping[str, Float], ...]:
+    if not isinstance(value, list) or not all(isinstance(seed, dict) for seed in value):
+        raise DataError(f"{path}: {key} is not a list of dicts, expected one dict of trajectories per seed")
+    return tuple(
+        {_token(token, key, path): _poses(item, token, path) for token, item in seed.items()} for seed in value
+    )
+
+
+def _token(token: object, key: str, path: Path) -> str:
+    if not isinstance(token, str):
+        raise DataError(f"{path}: {key} has the key {token!r}, expected the token of a scene")
+    return token
+
+
+def _poses(item: Any, token: str, path: Path) -> Float:
+    who = f"{path}: the trajectory of {token!r}"
+    poses, sampling = getattr(item, "poses", None), getattr(item, "trajectory_sampling", None)
+    if type(item).__name__ != "Trajectory" or not isinstance(poses, np.ndarray) or poses.dtype.kind != "f":
+        raise DataError(f"{who} is not a NAVSIM Trajectory with an array of poses")
+    interval = getattr(sampling, "interval_length", INTERVAL)
+    if poses.shape != (POSES, 3) or interval != INTERVAL:
+        raise DataError(
+            f"{who} has poses of shape {poses.shape}, {interval} s apart, expected ({POSES}, 3), {INTERVAL} s apart"
+        )
+    if not np.isfinite(poses).all():
+        row = int(np.argwhere(~np.isfinite(poses))[0][0])
+        raise DataError(f"{who} is not finite at pose {row}")
+    return poses.astype(np.float64)
