@@ -19,7 +19,7 @@ PROJECTION_STEPS = 29  # 0.1 .. 2.9 s
 def first_contacts(
     ego: Float, ego_length: float, ego_width: float, position: Float, heading: Float, size: Float, valid: Bool
 ) -> tuple[NDArray[np.int32], Bool]:
-    """Sample of the first overlap per track ``[A]`` (-1: none) and whether the ego's front edge touches it then ``[A]``.
+    """Sample of the first overlap per track ``[A]`` (-1: none); whether the ego's front edge touches it then ``[A]``.
 
     ``ego [S, 3]`` box-centre poses, ``position [A, S, 2]``, ``heading [A, S]``, ``size [A, 2]``, ``valid [A, S]``.
     """

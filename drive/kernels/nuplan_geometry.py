@@ -1,7 +1,7 @@
 """Compiled geometry of nuPlan's score: exact sidedness, strict containment, distances, touching boxes.
 
 The score hangs on predicates that the reference answers exactly for the given float64 coordinates (a point on a border
-is in neither polygon, touching boxes overlap), so sidedness falls back to doubled precision where rounding could decide.
+is in neither polygon, touching boxes overlap): sidedness falls back to doubled precision where rounding could decide.
 """
 
 import math
@@ -153,7 +153,7 @@ def corners_touch(one: Float, other: Float) -> bool:
 
 @kernel
 def bumper_touches(ego: Float, other: Float) -> bool:
-    """True if the segment from the front-left to the front-right corner of ``ego [4, 2]`` meets box ``other [4, 2]``."""
+    """True if the segment from the front-left to the front-right corner of ``ego [4, 2]`` meets ``other [4, 2]``."""
     bumper = np.empty((2, 2))
     for axis in range(2):
         bumper[0, axis], bumper[1, axis] = ego[0, axis], ego[3, axis]

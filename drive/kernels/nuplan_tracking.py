@@ -11,8 +11,8 @@ from drive.kernels.vehicle import (
     ACCELERATION_LAG,
     LOOKAHEAD,
     MAX_STEERING,
-    STEP,
     STEERING_LAG,
+    STEP,
     curvature_profile,
     lqr_command,
     velocity_profile,
@@ -30,7 +30,7 @@ def _value_at(values: Float, start_us: int, at: float) -> float:
     """
     last = len(values) - 1
     spacing = round(STEP * 1e6)
-    i = min(last, max(0, int(math.floor((at - start_us / 1e6) / STEP + 0.5))))
+    i = min(last, max(0, math.floor((at - start_us / 1e6) / STEP + 0.5)))
     while i > 0 and (start_us + i * spacing) / 1e6 > at:
         i -= 1
     low, high = (start_us + i * spacing) / 1e6, (start_us + (i + 1) * spacing) / 1e6

@@ -1,7 +1,8 @@
 """nuPlan's reactive agents: vehicles on the map's centrelines that follow the Intelligent Driver Model.
 
-Treiber, Hennecke and Helbing, Phys. Rev. E 62 (2000), with the obstacles, gaps and rules of nuPlan devkit 1.2.2. Gaps are
-distances between swept footprints, polygons with rounded joints that only GEOS reproduces: hence shapely, no kernel.
+Treiber, Hennecke and Helbing, Phys. Rev. E 62 (2000), with the obstacles, gaps and rules of nuPlan devkit 1.2.2. Gaps
+are distances between swept footprints, polygons with rounded joints that only GEOS reproduces: hence shapely, no
+kernel.
 """
 
 import math
@@ -65,7 +66,7 @@ class Path(NamedTuple):
     def cut(self, start: float, end: float) -> tuple[Float, Float]:
         """Points ``[Q, 2]`` and headings ``[Q]`` from ``start`` to ``end`` [m], both clamped to the path.
 
-        From the very end on it is the last piece of the path, as in the reference: never a point, sometimes a step back.
+        From the very end on it is the path's last piece, as in the reference: never a point, sometimes a step back.
         """
         if start >= self.length:
             return self.point[-2:], self.heading[-2:]
@@ -307,7 +308,7 @@ def _box(pose: Sequence[float], length: float, width: float) -> BaseGeometry:
 
 
 def _ego_shape(ego: Float) -> BaseGeometry:
-    return _box(center_from_rear_axle(ego, PACIFICA), PACIFICA.length, PACIFICA.width)
+    return _box(center_from_rear_axle(ego, PACIFICA).tolist(), PACIFICA.length, PACIFICA.width)
 
 
 def _rings(surfaces: Surfaces) -> list[Float]:

@@ -36,7 +36,7 @@ def route_of(world: NuplanMap, points: Float) -> list[Lanes]:
         now = _keep(world, inside[step], before)
         if not now:
             now = search(world, inside[step])
-            leaves = bool(now) and bool(world.connector[now[0]]) or not now and bool(in_intersection[step])
+            leaves = bool(world.connector[now[0]]) if now else bool(in_intersection[step])
             if step > 1 and before and world.connector[before[0]] and leaves:
                 near = tuple(lane for lane in before if world.surface.distance(point, (lane,)) < KEEP_DISTANCE)
                 now = near or now
