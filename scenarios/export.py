@@ -101,22 +101,43 @@ def export(
             raise DataError(
                 f"scenario {scenario.id!r} starts at step {scenario.start}, needed is {HISTORY_STEPS} (2 s)"
             )
-    places = _place(scenarios)
-    layers = {name: MapLayers(name) for name in dict.fromkeys(place[0] for place in places.values())}
+    folder = Path(out_dir)
+    places, _ = write_maps(scenarios, folder / "maps")
     tables = _Tables(10 // keyframe_hz)
-    shared_lanes = _repeated(name for scenario in scenarios for name in scenario.map.lane_ids)
     shared_tracks = _repeated(name for scenario in scenarios for name in scenario.tracks.ids)
     for scenario in scenarios:
         name, x, y = places[scenario.id]
-        layers[name].add(scenario.map, np.array((x, y)), f"{scenario.id}:", shared_lanes)
         tables.add(scenario, name, np.array((x, y)), shared_tracks)
-    folder = Path(out_dir)
-    for name, map_layers in layers.items():
-        _write(folder / "maps" / "expansion" / f"{name}.json", map_layers.content())
-        _blank_image(folder / "maps" / f"{token('mask', name)}.png")
-    for table, records in tables.finish(list(layers)).items():
+    for table, records in tables.finish(list(dict.fromkeys(place[0] for place in places.values()))).items():
         _write(folder / version / f"{table}.json", records)
     return places
+
+
+def write_maps(
+    scenarios: Sequence[Scenario], folder: Path
+) -> tuple[dict[str, tuple[str, float, float]], dict[str, dict[str, str]]]:
+    """Lay every scene on a piece of its own of the four official maps and write the map expansions used.
+
+    Returns:
+        Per scene id: map name, and x, y [m] of the scene frame's origin there; and per scene id: lane id -> its name in
+        the file, which differs where several scenes have a lane of that id.
+
+    Raises:
+        DataError: The scenes are too large for the maps together.
+    """
+    places = _place(scenarios)
+    layers = {name: MapLayers(name) for name in dict.fromkeys(place[0] for place in places.values())}
+    shared = _repeated(name for scenario in scenarios for name in scenario.map.lane_ids)
+    names = {}
+    for scenario in scenarios:
+        name, x, y = places[scenario.id]
+        prefix = f"{scenario.id}:"
+        layers[name].add(scenario.map, np.array((x, y)), prefix, shared)
+        names[scenario.id] = {lane: prefix + lane if lane in shared else lane for lane in scenario.map.lane_ids}
+    for name, map_layers in layers.items():
+        _write(folder / "expansion" / f"{name}.json", map_layers.content())
+        _blank_image(folder / f"{token('mask', name)}.png")
+    return places, names
 
 
 def token(*parts: object) -> str:

@@ -82,21 +82,33 @@ def export(
     suite: SuiteName = None,
     data: Data = None,
     maps: Maps = None,
+    format: Annotated[  # noqa: A002 - the name of the option
+        Literal["nuscenes", "openscene"], arg(help="nuScenes tables, or OpenScene (NAVSIM) logs; both with maps.")
+    ] = "nuscenes",
     keyframe_hz: Annotated[
-        Literal[2, 10], arg(help="Annotated samples per second: 2 as in nuScenes, 10 keeps all that is simulated.")
+        Literal[2, 10],
+        arg(help="Annotated samples per second: 2 as in nuScenes, 10 keeps all that is simulated. OpenScene has 2."),
     ] = 2,
     scenario: UseAppendAction[
         Annotated[tuple[str, ...], arg(help="Only this scene. Give it once for every scene.", metavar="ID")]
     ] = (),
 ) -> int:
-    """Write scenes as nuScenes tables and map expansion, for other tools."""
+    """Write scenes for other tools: nuScenes tables or OpenScene logs, and nuScenes map expansions."""
+    from drive.errors import DataError
     from evaluation.suite import load_scene
-    from scenarios.export import export as write
+    from scenarios.export import export as write_nuscenes
+    from scenarios.export_openscene import export as write_openscene
 
+    if format == "openscene" and keyframe_hz != 2:
+        raise DataError(f"--keyframe-hz is {keyframe_hz}, but OpenScene logs have 2 frames a second")
     scenes, store = _suite(suite, data, maps)
     wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
-    write([load_scene(scene, store) for scene in wanted], out, keyframe_hz)
-    say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite nuscenes --data {out} ...`")
+    loaded = [load_scene(scene, store) for scene in wanted]
+    if format == "openscene":
+        write_openscene(loaded, out)
+    else:
+        write_nuscenes(loaded, out, keyframe_hz)
+    say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite {format} --data {out} ...`")
     return DONE
 
 

@@ -100,12 +100,23 @@ def _provenance(log: Log, frames: Sequence[Frame], named: Frame, tracks: Tracks,
         "frame_times_us": [frame.time_us for frame in frames],
         "roadblock_ids": list(named.roadblocks),
         "assumed": "frames 0.5 s apart; steering angle and yaw rate from the driven path",
+        "bridged": _bridged(frames),
         "dropped": notes,
         "counts": {
             "agents": len(tracks.ids),
             "kinds": {AgentKind(kind).name.lower(): int(count) for kind, count in zip(kinds, counts, strict=True)},
         },
     }
+
+
+def _bridged(frames: Sequence[Frame]) -> dict[str, list[int]]:
+    """Track -> frames of the window between its first and last sight that do not show it; its path there is a guess."""
+    seen: dict[str, list[int]] = {}
+    for number, frame in enumerate(frames):
+        for name in frame.tracks:
+            seen.setdefault(name, []).append(number)
+    gaps = {name: sorted(set(range(rows[0], rows[-1])) - set(rows)) for name, rows in seen.items()}
+    return {name: rows for name, rows in gaps.items() if rows}
 
 
 def _reference(frames: Sequence[Frame], origin: Float, vehicle: VehicleParameters) -> Float:

@@ -31,11 +31,10 @@ def _admitted() -> dict[tuple[str, str], Any]:
         ("numpy", "dtype"): np.dtype,
         ("_codecs", "encode"): _latin1,
         ("collections", "OrderedDict"): OrderedDict,
-        ("builtins", "set"): set,
-        ("builtins", "frozenset"): frozenset,
-        ("builtins", "complex"): complex,
-        ("builtins", "bytearray"): bytearray,
     }
+    for kind in (set, frozenset, complex, bytearray):
+        for builtins in ("builtins", "__builtin__"):  # protocol 2 keeps the old name
+            found[builtins, kind.__name__] = kind
     for core in ("numpy.core", "numpy._core"):
         found[f"{core}.multiarray", "_reconstruct"] = array.__reduce__()[0]
         found[f"{core}.multiarray", "scalar"] = array[0].__reduce__()[0]
