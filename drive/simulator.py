@@ -70,7 +70,7 @@ class _Scene:
             self.k,
             last,
             plan.astype(np.float64),
-            _exact_spacing(spacing),
+            exact_spacing(spacing),
             self.perfect,
             self.vehicle,
         )
@@ -159,6 +159,6 @@ def run_plans(
     return simulator.rollouts()[0]
 
 
-def _exact_spacing(spacing: np.float32) -> float:
+def exact_spacing(spacing: np.float32) -> float:
     """The decimal a float32 spacing stands for: 0.1 must not become 0.10000000149, or sample times drift."""
     return float(str(spacing))

@@ -1,10 +1,11 @@
-"""Why this score: the arithmetic of ``drive_score@1`` term by term, from a row's own columns, with causes in words."""
+"""Why this score: the arithmetic term by term, from a row's own columns, with causes in words."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from drive.errors import RunError
-from evaluation.metrics.base import METRIC_VERSIONS
+from evaluation.explain_navsim import navsim_causes, navsim_lines
+from evaluation.metrics.base import CLOSED_LOOP_VERSIONS
 from evaluation.metrics.drive_score import MIN_PROGRESS, WEIGHTS, recompute_score
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def explain_row(row: Mapping[Any, Any]) -> str:
     head = f"{unit}: score {row['score']:.4f}"
     if row["status"] != "ok":
         return f"{head}\n\nThe unit failed, and a failed unit scores 0:\n  {row['error']}"
-    lines = [head, "", f"{METRIC_VERSIONS['score']} = product of the factors x weighted mean of the terms", ""]
+    if row.get("protocol") == "navsim":
+        return "\n".join((head, "", *navsim_lines(row), "", "In short: " + "; ".join(causes(row)) + "."))
+    lines = [head, "", f"{CLOSED_LOOP_VERSIONS['score']} = product of the factors x weighted mean of the terms", ""]
     product, factors = 1.0, []
     lines.append("factors")
     for column, (words, _, is_event) in FACTORS.items():
@@ -88,6 +91,8 @@ def causes(row: Mapping[Any, Any]) -> list[str]:
     """What cost this unit its points, in words, gravest first; one phrase also if nothing did."""
     if row["status"] != "ok":
         return [f"failed: {row['error']}"]
+    if row.get("protocol") == "navsim":
+        return navsim_causes(row)
     found = []
     for column, (_, broken, is_event) in FACTORS.items():
         value = _value(row, column)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from drive.errors import RunError
+from evaluation.metrics.base import METRIC_NAMES
+from evaluation.protocols import Name, protocol
 from evaluation.statistics import Interval, group_bootstrap, paired_difference
 
 if TYPE_CHECKING:
@@ -28,12 +30,30 @@ NOT_METRICS = frozenset({"planner", "scenario", "family", "group", "seed", "stat
 CAUSES = (".step", ".agent", ".detail")
 EVENTS = ("collision_any", "collision_at_fault", "off_road", "wrong_way", "red_light")
 TABLE_METRICS = {
-    "collision_at_fault": "at fault",
-    "off_road": "off road",
-    "red_light": "red light",
-    "progress": "progress",
-    "comfort": "comfort",
+    "closed-loop": {
+        "collision_at_fault": "at fault",
+        "off_road": "off road",
+        "red_light": "red light",
+        "progress": "progress",
+        "comfort": "comfort",
+    },
+    "navsim": {
+        "epdms.no_at_fault_collisions": "NC",
+        "epdms.drivable_area_compliance": "DAC",
+        "epdms.driving_direction_compliance": "DDC",
+        "epdms.traffic_light_compliance": "TLC",
+        "epdms.ego_progress": "EP",
+        "epdms.time_to_collision_within_bound": "TTC",
+        "epdms.lane_keeping": "LK",
+        "epdms.history_comfort": "HC",
+        "epdms.two_frame_extended_comfort": "EC",
+    },
 }
+"""Protocol -> metric column -> head in the printed leaderboard."""
+CELLS = {"closed-loop": "100 %", "navsim": "1.00"}
+"""Protocol -> the widest cell of these columns."""
+WIDTHS = {"closed-loop": TABLE_WIDTH, "navsim": 116}
+"""Protocol -> columns of text that the table takes: NAVSIM has nine parts, and people know them by their order."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +86,24 @@ class Leaderboard:
     reference: str | None
     families: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    protocol: str = "closed-loop"
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Heads of the columns of :meth:`cells`."""
+        return ("planner", "score", "interval", "against best", *TABLE_METRICS[self.protocol].values(), "units")
+
+    def cells(self, entry: Entry) -> tuple[str, ...]:
+        """One line of the printed leaderboard."""
+        difference = entry.difference
+        return (
+            entry.planner + (" *" if entry.privileged else ""),
+            _decimal(entry.score.mean),
+            _bounds(entry.score),
+            "" if difference is None else _change(difference),
+            *(_metric(entry, name) for name in TABLE_METRICS[self.protocol]),
+            str(entry.units),
+        )
 
 
 @dataclass(frozen=True)
@@ -164,7 +202,8 @@ def build(
         families = {
             str(name): _rank(part, set(privileged), seed, reference)[0] for name, part in rows.groupby("family")
         }
-    return Leaderboard(entries, reference, families, (*notes, *_notes(rows, entries)))
+    protocol = protocol_of(rows)
+    return Leaderboard(entries, reference, families, (*notes, *_notes(rows, entries, protocol)), protocol)
 
 
 def _rank(
@@ -204,12 +243,18 @@ def _difference(part: "pd.DataFrame", reference: "pd.DataFrame", seed: int) -> I
 
 
 def metric_columns(rows: "pd.DataFrame") -> list[str]:
-    """Names of the columns that measure something: numbers other than identity, score and causes."""
+    """Names of the columns that measure something under the rows' protocol: numbers, no identity, score or causes."""
+    foreign = set(METRIC_NAMES) - set(protocol(protocol_of(rows)).versions)
     return [
         str(name)
         for name in rows.columns
-        if name not in NOT_METRICS and not str(name).endswith(CAUSES) and rows[name].dtype.kind in "fiub"
+        if name not in NOT_METRICS | foreign and not str(name).endswith(CAUSES) and rows[name].dtype.kind in "fiub"
     ]
+
+
+def protocol_of(rows: "pd.DataFrame") -> Name:
+    """The protocol under which rows were made; where they are mixed, the first one's."""
+    return rows["protocol"].iloc[0] if "protocol" in rows.columns else "closed-loop"
 
 
 def _numbers(column: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.float64]]":
@@ -221,9 +266,9 @@ def _score(part: "pd.DataFrame") -> "np.ndarray[Any, np.dtype[np.float64]]":
     return np.where((part["status"] == "ok").to_numpy(), _numbers(part["score"]), 0.0)
 
 
-def _notes(rows: "pd.DataFrame", entries: Sequence[Entry]) -> tuple[str, ...]:
+def _notes(rows: "pd.DataFrame", entries: Sequence[Entry], protocol: str) -> tuple[str, ...]:
     """What a reader must know before comparing the lines."""
-    notes = []
+    notes, columns = [], TABLE_METRICS[protocol]
     counts = {entry.planner: entry.units for entry in entries}
     most = max(counts.values())
     if fewer := [f"{name} {count}" for name, count in counts.items() if count < most]:
@@ -235,12 +280,12 @@ def _notes(rows: "pd.DataFrame", entries: Sequence[Entry]) -> tuple[str, ...]:
         notes.append("All scenes belong to one group (log or twin): there is nothing to estimate an interval from.")
     else:
         notes.append(f"Intervals: 95 %, bootstrap over {groups} groups of scenes.")
-    absent = [head for name, head in TABLE_METRICS.items() if all(_valid(entry, name) == 0 for entry in entries)]
+    absent = [head for name, head in columns.items() if all(_valid(entry, name) == 0 for entry in entries)]
     if absent:
         notes.append(f"Without a value in these scenes: {', '.join(absent)}.")
     partial = [
         f"{head} {max(_valid(entry, name) for entry in entries)}"
-        for name, head in TABLE_METRICS.items()
+        for name, head in columns.items()
         if head not in absent and max(_valid(entry, name) for entry in entries) < most - max(e.failed for e in entries)
     ]
     if partial:
@@ -319,22 +364,6 @@ def _csv(board: Leaderboard) -> str:
     return text.getvalue()
 
 
-HEADS = ("planner", "score", "interval", "against best", *TABLE_METRICS.values(), "units")
-
-
-def cells(entry: Entry) -> tuple[str, ...]:
-    """One line of the printed leaderboard, as texts in the order of ``HEADS``."""
-    difference = entry.difference
-    return (
-        entry.planner + (" *" if entry.privileged else ""),
-        _decimal(entry.score.mean),
-        _bounds(entry.score),
-        "" if difference is None else _change(difference),
-        *(_metric(entry, name) for name in TABLE_METRICS),
-        str(entry.units),
-    )
-
-
 def _metric(entry: Entry, name: str) -> str:
     mean = entry.metrics[name].mean if name in entry.metrics else None
     if mean is None:
@@ -371,9 +400,9 @@ def _markdown(board: Leaderboard) -> list[str]:
     for title, entries in _sections(board):
         if title:
             lines += ["", f"**{title}**", ""]
-        lines.append("| " + " | ".join(HEADS) + " |")
-        lines.append("|---|" + "---:|" * (len(HEADS) - 1))
-        lines += ["| " + " | ".join(cells(entry)) + " |" for entry in entries]
+        lines.append("| " + " | ".join(board.heads) + " |")
+        lines.append("|---|" + "---:|" * (len(board.heads) - 1))
+        lines += ["| " + " | ".join(board.cells(entry)) + " |" for entry in entries]
     return lines
 
 
@@ -383,23 +412,23 @@ def _table(board: Leaderboard) -> str:
     from rich.table import Table
 
     text = io.StringIO()
-    console = Console(file=text, width=TABLE_WIDTH, highlight=False, color_system=None)
+    console = Console(file=text, width=WIDTHS[board.protocol], highlight=False, color_system=None)
     for title, entries in _sections(board):
         table = Table(
             title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
         )
-        for head in HEADS:
-            two_lines = head in TABLE_METRICS.values()
+        for head in board.heads:
+            two_lines = head in TABLE_METRICS[board.protocol].values()
             table.add_column(
                 head,
                 justify="left" if head == "planner" else "right",
                 overflow="fold",
                 no_wrap=not two_lines and head != "planner",
-                width=max(map(len, (*head.split(), "100 %"))) if two_lines else None,
+                width=max(map(len, (*head.split(), CELLS[board.protocol]))) if two_lines else None,
                 min_width=PLANNER_WIDTH if head == "planner" else None,
             )
         for entry in entries:
-            table.add_row(*cells(entry))
+            table.add_row(*board.cells(entry))
         console.print(table)
     for note in _footnotes(board):
         console.print(note)

@@ -11,28 +11,25 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from drive.errors import PlannerError
-from drive.observation import Observation
-from drive.rollout import Rollout
-from drive.scene import DT, Scenario
-from drive.simulator import Simulator, Tracker, Traffic, replan_steps
+from drive.simulator import Simulator, Traffic
 from evaluation.engines import Died, Engine, ProcessPool
 from evaluation.fingerprint import fingerprint, fingerprint_id
 from evaluation.manifest import Manifest, PlannerRecord, Settings, SuiteRecord, Unit
-from evaluation.metrics.base import METRIC_VERSIONS, failed_row, to_row
+from evaluation.metrics.base import failed_row
 from evaluation.metrics.drive_score import score_rollout
+from evaluation.protocols import Name, protocol
+from evaluation.protocols.base import Drive
 from evaluation.results import Row, RunFolder
 from evaluation.suite import SceneRef, Suite, load_scene
 from evaluation.town import town
-from planners.contract import MIN_HORIZON, MIN_HORIZON_BEYOND_REPLAN, Context, PrivilegedContext
 from planners.host import InProcessHost
 from planners.registry import PlannerSpec
 from scenarios.store import Store
@@ -59,8 +56,9 @@ def evaluate(
     planners: Sequence[PlannerSpec],
     out: Path,
     *,
+    protocol_name: Name = "closed-loop",
     traffic: Traffic | None = None,
-    replan_interval: float = 0.5,
+    replan_interval: float | None = None,
     seed: int = 0,
     seeds: int = 1,
     engine: Engine | None = None,
@@ -74,8 +72,9 @@ def evaluate(
     Args:
         suite, planners: What to run.
         out: Run folder; units that have a row there are not run again.
+        protocol_name: How planners are asked and judged (:mod:`evaluation.protocols`).
         traffic: What moves the other agents; the suite's default if None.
-        replan_interval: Seconds between plans, a multiple of 0.1.
+        replan_interval: Seconds between plans, a multiple of 0.1; the protocol's own if None.
         seed, seeds: First run seed, and how many.
         engine: Where the work is done; two worker processes by default.
         batch_size: Scenes simulated together at most.
@@ -84,19 +83,24 @@ def evaluate(
         report: Called with each new row.
 
     Raises:
-        RunError: ``out`` cannot be used, or holds a run with other settings.
+        RunError: ``out`` cannot be used, or holds a run with other settings, or the protocol has no such setting.
         PlannerError: A planner is named twice.
     """
     names = [planner.name for planner in planners]
     for name in names:
         if names.count(name) > 1:
             raise PlannerError(f"planner {name!r} is named twice; name variants by their options")
-    replan_steps(replan_interval)
+    how = protocol(protocol_name)
     engine = engine or ProcessPool(2)
     store = store or Store()
     settings = Settings(
-        traffic=traffic or suite.default_traffic, replan_interval=replan_interval, seed=seed, seeds=seeds
+        protocol=protocol_name,
+        traffic=traffic or suite.default_traffic,
+        replan_interval=how.replan_interval if replan_interval is None else replan_interval,
+        seed=seed,
+        seeds=seeds,
     )
+    how.check(settings)
     manifest = new_manifest(suite, planners, settings)
     with RunFolder.writing(out, manifest) as run:
         specs = {planner.name: planner for planner in planners}
@@ -139,7 +143,7 @@ def new_manifest(suite: Suite, planners: Sequence[PlannerSpec], settings: Settin
             PlannerRecord(name=item.name, digest=item.digest, privileged=item.privileged, tracker=item.tracker)
             for item in planners
         ),
-        metric_versions=dict(METRIC_VERSIONS),
+        metric_versions=dict(protocol(settings.protocol).versions),
         fingerprint=fingerprint(),
     )
 
@@ -170,6 +174,7 @@ class DriveUnits:
         self._store = store
         self._settings = settings
         self._fingerprint = fingerprint
+        self._protocol = protocol(settings.protocol)
         self._hosts: list[InProcessHost] = []
         self._planner: PlannerSpec | None = None
 
@@ -188,128 +193,58 @@ class DriveUnits:
     def __call__(self, batch: Sequence[Task]) -> list[Row]:
         """Rows of the units of one planner, in their order."""
         drives = [self._start(task) for task in batch]
-        self._drive(drives)
-        rows = [self._finish(drive) for drive in drives]
+        self._protocol.drive(drives, self._settings)
+        rows = [self._finish(task, drive) for task, drive in zip(batch, drives, strict=True)]
         self._hosts = [drive.host for drive in drives if drive.error is None]
         return rows
 
     def died(self, task: Task, death: Died) -> Row:
         """The row of a unit whose planner took its process with it."""
-        scenario = load_scene(task.scene, self._store)
-        error = PlannerError(f"{task.unit.planner}: {death} while this scene was driven, twice")
-        return self._row(_Drive(task, scenario, InProcessHost(task.planner), error=error))
+        drive = self._start(task)
+        drive.error = PlannerError(f"{task.unit.planner}: {death} while this scene was driven, twice")
+        return self._row(task, drive)
 
     @cached_property
     def _run(self) -> RunFolder:
         return RunFolder(self._path)
 
-    def _start(self, task: Task) -> "_Drive":
+    def _start(self, task: Task) -> Drive:
         if self._planner != task.planner:
             self._hosts, self._planner = [], task.planner
         began = time.process_time()
         scenario = load_scene(task.scene, self._store)
-        drive = _Drive(task, scenario, self._hosts.pop() if self._hosts else InProcessHost(task.planner))
+        host = self._hosts.pop() if self._hosts else InProcessHost(task.planner)
+        drive = Drive(scenario, host, task.planner.privileged, task.planner.tracker, derive_seed(task.unit))
         drive.spent["load"] += time.process_time() - began
-        interval = self._settings.replan_interval
-        known: dict[str, Any] = {
-            "vehicle": scenario.ego_vehicle,
-            "dt": DT,
-            "replan_interval": interval,
-            "min_horizon": max(MIN_HORIZON, interval + MIN_HORIZON_BEYOND_REPLAN),
-            "seed": derive_seed(task.unit),
-        }
-        context = PrivilegedContext(**known, scenario=scenario) if task.planner.privileged else Context(**known)
-        drive.ask(lambda: drive.host.reset(context))
         return drive
 
-    def _drive(self, drives: Sequence["_Drive"]) -> None:
-        began = time.process_time()
-        trackers: list[Tracker] = [drive.task.planner.tracker for drive in drives]  # type: ignore[misc]
-        scenarios = [drive.scenario for drive in drives]
-        simulator = Simulator(scenarios, self._settings.traffic, trackers, self._settings.replan_interval)
-        _share(drives, began)
-        while True:
-            began = time.process_time()
-            observations = simulator.observe()
-            moving = [drive for drive, seen in zip(drives, observations, strict=True) if seen is not None]
-            _share(moving, began)
-            if all(drive.error is not None for drive in moving):
-                break  # every scene has ended, or its planner has failed: a scene of a failed planner never ends
-            plans = [drive.plan(seen) for drive, seen in zip(drives, observations, strict=True)]
-            began = time.process_time()
-            simulator.step([plan for plan, _ in plans], [spacing for _, spacing in plans])
-            _share(moving, began)
-        for drive, rollout in zip(drives, simulator.rollouts(), strict=True):
-            drive.rollout = rollout
-
-    def _finish(self, drive: "_Drive") -> Row:
+    def _finish(self, task: Task, drive: Drive) -> Row:
         if drive.error is None and not np.isfinite(drive.rollout.ego).all():
-            drive.error = PlannerError(f"{drive.task.unit.planner}: its plans drove the vehicle out of all bounds")
-        return self._row(drive)
+            drive.error = PlannerError(f"{task.unit.planner}: its plans drove the vehicle out of all bounds")
+        return self._row(task, drive)
 
-    def _row(self, drive: "_Drive") -> Row:
-        task, scenario = drive.task, drive.scenario
+    def _row(self, task: Task, drive: Drive) -> Row:
+        scenario, settings = drive.scenario, self._settings
         row: Row = {
             **task.unit._asdict(),
             "family": scenario.family,
             "group": scenario.group,
             "status": "ok" if drive.error is None else "failed",
-            "vehicle": scenario.ego_vehicle.name,
-            "traffic": self._settings.traffic,
-            "tracker": task.planner.tracker,
+            "protocol": settings.protocol,
+            "vehicle": self._protocol.vehicle(scenario).name,
+            "traffic": settings.traffic,
+            "tracker": self._protocol.tracker(task.planner.tracker),
             "definition": task.definition,
             "fingerprint": self._fingerprint,
         }
         if drive.error is None:
             began = time.process_time()
-            row |= metric_columns(scenario, drive.rollout)
+            row |= self._protocol.columns(scenario, drive.rollout, settings)
             drive.spent["score"] += time.process_time() - began
             row["rollout"], row["rollout_sha256"] = self._run.write_rollout(task.unit, drive.rollout, scenario)
         else:
             row |= failed_row() | {"error": str(drive.error), "traceback": drive.error.traceback or None}
         return row | {f"time.{name}_ms": 1e3 * seconds for name, seconds in drive.spent.items()}
-
-
-def metric_columns(scenario: Scenario, rollout: Rollout) -> Row:
-    """Score a rollout: the columns of its row that are computed from it, ``score`` included."""
-    return to_row(score_rollout(scenario, rollout))
-
-
-@dataclass
-class _Drive:
-    """A unit on its way: its planner, what it cost so far [s of CPU], and why it failed."""
-
-    task: Task
-    scenario: Scenario
-    host: InProcessHost
-    error: PlannerError | None = None
-    rollout: Rollout = field(init=False)
-    spent: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("load", "plan", "simulate", "score"), 0.0))
-
-    def ask(self, question: Callable[[], Any]) -> Any:
-        """Let the planner do something; note the time, and the error if it fails."""
-        began = time.process_time()
-        try:
-            return question()
-        except PlannerError as error:
-            self.error = error
-            return None
-        finally:
-            self.spent["plan"] += time.process_time() - began
-
-    def plan(self, seen: Observation | None) -> tuple[Any, float]:
-        """Trajectory ``[N, 3]`` and spacing [s]; None once the scene has ended or the planner has failed."""
-        if seen is None or self.error is not None:
-            return None, 0.0
-        plan = self.ask(lambda: self.host.plan(seen))
-        return (None, 0.0) if plan is None else (plan.candidates[plan.chosen], plan.dt)
-
-
-def _share(drives: Sequence[_Drive], began: float) -> None:
-    """Charge the CPU time since ``began`` to the scenes simulated together, in equal parts."""
-    spent = time.process_time() - began
-    for drive in drives:
-        drive.spent["simulate"] += spent / len(drives)
 
 
 class _Writer:

@@ -3,18 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation.metrics.base import CAUSE_COLUMNS, METRIC_VERSIONS
+from evaluation.metrics.base import metric_columns
 from evaluation.metrics.drive_score import recompute_score
+from evaluation.metrics.navsim_frames import recompute_navsim
 
 _CAUSE_TYPES = {"step": "BIGINT", "agent": "VARCHAR", "detail": "VARCHAR"}
 
 METRIC_COLUMNS: Mapping[str, str] = {
-    name: kind
-    for metric in METRIC_VERSIONS
-    for name, kind in (
-        (metric, "DOUBLE"),
-        *((f"{metric}.{part}", _CAUSE_TYPES[part]) for part in CAUSE_COLUMNS),
-    )
+    **{name: _CAUSE_TYPES.get(name.rpartition(".")[2], "DOUBLE") for name in metric_columns()},
+    "frames": "VARCHAR",  # protocol navsim: JSON, one object per scored frame
 }
 """Columns that are computed from scenario and rollout: each metric (null without a value) and its cause."""
 
@@ -31,6 +28,7 @@ COLUMNS: Mapping[str, str] = {
     "error": "VARCHAR",  # one sentence on why it failed
     "traceback": "VARCHAR",  # where the planner raised, normalized
     **METRIC_COLUMNS,
+    "protocol": "VARCHAR",
     "vehicle": "VARCHAR",
     "traffic": "VARCHAR",
     "tracker": "VARCHAR",
@@ -45,4 +43,4 @@ COLUMNS: Mapping[str, str] = {
 
 def recompute(row: Mapping[str, Any]) -> float | None:
     """The score that follows from a row's own columns; 0 for a failed unit."""
-    return recompute_score(row)
+    return recompute_navsim(row) if row.get("protocol") == "navsim" else recompute_score(row)

@@ -216,7 +216,7 @@ def record_golden() -> None:
 def drive_golden() -> Golden:
     """Unit -> metric -> value (None: no value) of the golden scenes, driven from scratch in this process."""
     from evaluation.engines import InProcess
-    from evaluation.metrics.base import METRIC_VERSIONS
+    from evaluation.metrics.base import CLOSED_LOOP_VERSIONS
     from evaluation.runner import evaluate
     from evaluation.suite import Suite, resolve_suite
     from planners.registry import resolve
@@ -236,7 +236,7 @@ def drive_golden() -> Golden:
         rows = run.rows().to_dict("records")
     return {
         f"{row['planner']} on {row['scenario']}": {
-            name: None if row[name] != row[name] else float(row[name]) for name in METRIC_VERSIONS
+            name: None if row[name] != row[name] else float(row[name]) for name in CLOSED_LOOP_VERSIONS
         }
         for row in rows
     }

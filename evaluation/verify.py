@@ -13,13 +13,11 @@ import numpy as np
 
 from drive.errors import DataError, RunError
 from drive.rollout import Rollout
-from drive.simulator import run_plans
 from evaluation.engines import Died, Engine, InProcess
 from evaluation.fingerprint import differences, fingerprint, fingerprint_id
-from evaluation.manifest import Manifest, Unit
-from evaluation.metrics.base import METRIC_VERSIONS
+from evaluation.manifest import Manifest, Settings, Unit
+from evaluation.protocols import protocol
 from evaluation.results import Row, RunFolder, decode_rollout, same, unit_of
-from evaluation.runner import metric_columns
 from evaluation.schema import METRIC_COLUMNS
 from evaluation.suite import SceneRef, load_scene
 from scenarios.store import Store
@@ -55,6 +53,7 @@ class Check:
 
     row: Row
     scene: SceneRef
+    tracker: str
     expected: Mapping[str, Any]
 
 
@@ -79,6 +78,7 @@ def verify(
     planned = dict(manifest.units())
     findings += _coverage(rows, planned)
     planners = {planner.name: planner for planner in manifest.planners}
+    how = protocol(manifest.settings.protocol)
     checks = []
     for row in rows:
         unit = unit_of(row)
@@ -87,13 +87,14 @@ def verify(
             expected = {
                 "definition": manifest.definition(planner, scene),
                 "fingerprint": fingerprint_id(manifest.fingerprint),
+                "protocol": manifest.settings.protocol,
                 "traffic": manifest.settings.traffic,
-                "tracker": planner.tracker,
+                "tracker": how.tracker(planner.tracker),
             }
-            checks.append(Check(row, scene, expected))
+            checks.append(Check(row, scene, planner.tracker, expected))
     checks.sort(key=lambda check: check.scene.id)  # neighbors share a scene, which is loaded once
     begin(len(checks))
-    work = CheckUnits(run.path, store, manifest.settings.replan_interval)
+    work = CheckUnits(run.path, store, manifest.settings)
     groups = [checks[first : first + BATCH_SIZE] for first in range(0, len(checks), BATCH_SIZE)]
     with closing(engine.map(work, groups)) as results:
         for check, found in results:
@@ -109,10 +110,11 @@ def verify(
 class CheckUnits:
     """The work of a worker: findings of each unit in a batch."""
 
-    def __init__(self, run: Path, store: Store, replan_interval: float) -> None:
+    def __init__(self, run: Path, store: Store, settings: Settings) -> None:
         self._path = run
         self._store = store
-        self._replan_interval = replan_interval
+        self._settings = settings
+        self._protocol = protocol(settings.protocol)
         self._scene: tuple[str, Any] = ("", None)
 
     def __call__(self, batch: Sequence[Check]) -> list[list[Finding]]:
@@ -132,7 +134,7 @@ class CheckUnits:
             **check.expected,
             "family": scenario.family,
             "group": scenario.group,
-            "vehicle": scenario.ego_vehicle.name,
+            "vehicle": self._protocol.vehicle(scenario).name,
         }
         if row["status"] == "failed":
             expected |= dict.fromkeys((*METRIC_COLUMNS, "rollout", "rollout_sha256")) | {"score": 0.0}
@@ -153,19 +155,13 @@ class CheckUnits:
         else:
             expected["rollout_sha256"] = hashlib.sha256(content).hexdigest()
             yield from self._simulate(where, check, stored, scenario)
-            expected |= dict.fromkeys(METRIC_COLUMNS) | metric_columns(scenario, stored)
+            expected |= dict.fromkeys(METRIC_COLUMNS) | self._protocol.columns(scenario, stored, self._settings)
         yield from _compare(where, row, expected)
 
     def _simulate(self, where: str, check: Check, stored: Rollout, scenario: Any) -> Iterator[Finding]:
         """Simulate the stored plans again: every array must come out the same, to the last bit."""
         try:
-            again = run_plans(
-                scenario,
-                stored,
-                check.expected["traffic"],
-                check.expected["tracker"],
-                self._replan_interval,
-            )
+            again = self._protocol.again(scenario, stored, check.tracker, self._settings)
         except (ValueError, IndexError, RunError, DataError) as error:
             yield Finding(where, "rollout", f"its plans cannot be simulated: {error}")
             return
@@ -192,8 +188,9 @@ def _compare(where: str, row: Mapping[str, Any], expected: Mapping[str, Any]) ->
 def _manifest(manifest: Manifest) -> Iterator[Finding]:
     if manifest.digest != manifest.computed_digest():
         yield Finding("manifest.json", "digest", "the manifest was changed after it was written")
-    for name in sorted({*manifest.metric_versions, *METRIC_VERSIONS}):
-        before, now = manifest.metric_versions.get(name), METRIC_VERSIONS.get(name)
+    versions = protocol(manifest.settings.protocol).versions
+    for name in sorted({*manifest.metric_versions, *versions}):
+        before, now = manifest.metric_versions.get(name), versions.get(name)
         if before != now:
             yield Finding(
                 "manifest.json", f"metric_versions.{name}", f"scored as {before}, this version computes {now}"

@@ -11,6 +11,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 from evaluation.commands.common import DONE, FAILURES, Data, Maps, Run, Workers, make_engine, open_run, say
 
 if TYPE_CHECKING:
+    from evaluation.protocols import Name
     from evaluation.results import RunFolder
     from evaluation.suite import Suite
 
@@ -36,14 +37,20 @@ def evaluate(
     out: Annotated[Path, arg(help="Run folder; a run that is there is resumed.", metavar="RUN")],
     data: Data = None,
     maps: Maps = None,
-    protocol: Literal["closed-loop"] = "closed-loop",
+    protocol: Annotated[
+        Literal["closed-loop", "navsim"],
+        arg(help="closed-loop: plans are driven. navsim: EPDMS of plans asked along the recorded or expert drive."),
+    ] = "closed-loop",
     traffic: Annotated[
         Literal["log", "idm", "constant_velocity"] | None,
         arg(help="What moves the other agents; by default idm in generated scenes and log in recorded ones."),
     ] = None,
     seed: Annotated[int, arg(help="First run seed.")] = 0,
     seeds: Annotated[int, arg(help="Number of run seeds.", metavar="N")] = 1,
-    replan_interval: Annotated[float, arg(help="Seconds between plans, a multiple of 0.1.", metavar="S")] = 0.5,
+    replan_interval: Annotated[
+        float | None,
+        arg(help="Seconds between plans, a multiple of 0.1; by default 0.5, under navsim 2.", metavar="S"),
+    ] = None,
     workers: Workers = None,
     batch_size: Annotated[int, arg(help="Scenes simulated together at most; no effect on results.", metavar="N")] = 8,
     engine: Literal["local"] = "local",
@@ -56,7 +63,7 @@ def evaluate(
     from evaluation.suite import resolve_suite
 
     scenes = resolve_suite(suite, data, maps=maps)
-    run = _drive(scenes, planner, out, traffic, seed, seeds, replan_interval, workers, batch_size)
+    run = _drive(scenes, planner, out, protocol, traffic, seed, seeds, replan_interval, workers, batch_size)
     return _conclude(run, f"drive report {run.path}", f"drive verify {run.path}")
 
 
@@ -172,10 +179,11 @@ def _drive(
     suite: "Suite",
     planners: Sequence[str],
     out: Path,
+    protocol: "Name" = "closed-loop",
     traffic: Literal["log", "idm", "constant_velocity"] | None = None,
     seed: int = 0,
     seeds: int = 1,
-    replan_interval: float = 0.5,
+    replan_interval: float | None = None,
     workers: int | None = None,
     batch_size: int = 8,
 ) -> "RunFolder":
@@ -194,6 +202,7 @@ def _drive(
             suite,
             [resolve(planner) for planner in planners],
             out,
+            protocol_name=protocol,
             traffic=traffic,
             replan_interval=replan_interval,
             seed=seed,

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.scene import AgentKind
-from drive.scoring.navsim.comfort import SIGNALS
+from drive.scoring.navsim.comfort import SIGNALS, comfort_signals, within_limits
 from drive.scoring.navsim.inputs import SAMPLES, PdmMap, PdmTraffic, RoadLayer, pdm_map, pdm_traffic
-from drive.scoring.navsim.scorer import score_states
 from drive.scoring.navsim.tracking import ego_state
+from drive.vehicle import PACIFICA
 from evaluation.conformance.fields import Fields
 from evaluation.metrics.epdms import PLAN, Frame, FrameScore, combine, pdms_v1, score_plan, simulate_plan
 
@@ -43,7 +43,7 @@ def score_case(case: Mapping[str, Any], maps: Mapping[str, Any]) -> dict[str, An
         ego[:7] = before.numbers("ego", (7,))
         previous = simulate_plan(ego, frame.t0_us - PREVIOUS_US, before.numbers("plan", (-1, 3)))
     score = score_plan(frame, fields.numbers("plan", (-1, 3)), previous=previous)
-    return {"id": fields.name, **_record(frame, score, previous)}
+    return {"id": fields.name, **_record(score, previous)}
 
 
 def read_frame(fields: Fields, maps: Mapping[str, Any]) -> Frame:
@@ -108,8 +108,8 @@ def _rings(where: Fields) -> dict[str, Float]:
     }
 
 
-def _record(frame: Frame, score: FrameScore, previous: Float | None) -> dict[str, Any]:
-    alone = score_states(score.states, frame.pdm_map, frame.traffic).causes.uncomfortable
+def _record(score: FrameScore, previous: Float | None) -> dict[str, Any]:
+    alone = ~within_limits(comfort_signals(score.states, PACIFICA.rear_axle_to_center))
     extended = score.extended
     return {
         "plan": _row(score, PLAN, alone) | {"pdm_score_no_ec": combine(score.parts)},
@@ -121,7 +121,7 @@ def _record(frame: Frame, score: FrameScore, previous: Float | None) -> dict[str
         "epdms_no_ec": combine(score.filtered),
         "epdms_unfiltered": combine(score.parts, None if extended is None else extended.value),
         "epdms_unfiltered_no_ec": combine(score.parts),
-        "pdms_v1": pdms_v1(score, comfortable=not alone[PLAN].any()),
+        "pdms_v1": pdms_v1(score),
         "ego_areas": (score.scores.places & 7).tolist(),
         "states": score.states.tolist(),
         "prev_states": None if previous is None else previous.tolist(),

@@ -29,7 +29,20 @@ class Metric:
         return Metric(0.0, valid=False, detail=why)
 
 
-METRIC_VERSIONS: Mapping[str, str] = {
+NAVSIM_PARTS = (
+    "no_at_fault_collisions",
+    "drivable_area_compliance",
+    "driving_direction_compliance",
+    "traffic_light_compliance",
+    "ego_progress",
+    "time_to_collision_within_bound",
+    "lane_keeping",
+    "history_comfort",
+    "two_frame_extended_comfort",
+)
+"""NAVSIM's sub-metrics: columns of its result files, in their order. The first four multiply the others."""
+
+CLOSED_LOOP_VERSIONS: Mapping[str, str] = {
     "score": "drive_score@1",
     "collision_any": "collision_any@1",
     "collision_at_fault": "collision_at_fault@1",
@@ -45,8 +58,25 @@ METRIC_VERSIONS: Mapping[str, str] = {
     "speed_ok": "speed_ok@1",
     "speed_excess": "speed_excess@1",
     "comfort": "comfort@1",
+    "epdms_cl": "epdms_cl@1",
+    **{f"epdms_cl.{part}": "epdms_cl@1" for part in NAVSIM_PARTS[:-1]},
 }
 """Metric name -> version of its definition. A change of any value that a definition can give is a new version."""
+
+NAVSIM_VERSIONS: Mapping[str, str] = {
+    "score": "epdms@2.2",
+    "epdms": "epdms@2.2",
+    **{f"epdms.{part}": "epdms@2.2" for part in NAVSIM_PARTS},
+    "epdms_fixed": "epdms_fixed@1",
+    "pdms": "pdms@1",
+}
+"""The same for ``--protocol navsim``."""
+
+METRIC_NAMES: tuple[str, ...] = tuple(dict.fromkeys((*CLOSED_LOOP_VERSIONS, *NAVSIM_VERSIONS)))
+"""Every metric of every protocol: result files have columns for all of them."""
+
+WITHOUT_CAUSE = ("epdms_fixed", "pdms", *(f"epdms_cl.{part}" for part in NAVSIM_PARTS[:-1]))
+"""Metrics whose columns have no cause beside them."""
 
 CAUSE_COLUMNS = ("step", "agent", "detail")
 
@@ -57,11 +87,20 @@ def to_row(metrics: Mapping[str, Metric]) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for name, metric in metrics.items():
         row[name] = metric.value if metric.valid else None
-        row |= {f"{name}.step": metric.step, f"{name}.agent": metric.agent, f"{name}.detail": metric.detail or None}
+        if name not in WITHOUT_CAUSE:
+            row |= {f"{name}.step": metric.step, f"{name}.agent": metric.agent, f"{name}.detail": metric.detail or None}
     return row
 
 
 def failed_row() -> dict[str, Any]:
     """Columns of a unit that could not be driven: score 0, everything else null."""
-    names = [name for metric in METRIC_VERSIONS for name in (metric, *(f"{metric}.{part}" for part in CAUSE_COLUMNS))]
-    return dict.fromkeys(names) | {"score": 0.0}
+    return dict.fromkeys(metric_columns()) | {"score": 0.0}
+
+
+def metric_columns() -> list[str]:
+    """Columns of all metrics: each by its name, and its cause where it has one."""
+    return [
+        column
+        for name in METRIC_NAMES
+        for column in (name, *(() if name in WITHOUT_CAUSE else (f"{name}.{part}" for part in CAUSE_COLUMNS)))
+    ]

@@ -27,7 +27,8 @@ from drive.scoring.red_light import first_red_crossing
 from drive.scoring.scene_geometry import SceneGeometry, compile_geometry
 from drive.scoring.speed import limits_along, speed_compliance, speed_excess
 from drive.scoring.time_to_collision import TTC_BOUND, time_to_collision
-from evaluation.metrics.base import METRIC_VERSIONS, Metric
+from evaluation.metrics.base import CLOSED_LOOP_VERSIONS, Metric
+from evaluation.metrics.epdms_cl import score_closed_loop
 
 MIN_PROGRESS = 0.2
 WEIGHTS = {"progress": 5.0, "ttc_ok": 5.0, "speed_ok": 4.0, "comfort": 2.0}
@@ -42,7 +43,7 @@ CONTACTS = {
 
 
 def score_rollout(scenario: Scenario, rollout: Rollout, geometry: SceneGeometry | None = None) -> dict[str, Metric]:
-    """All metrics of ``METRIC_VERSIONS`` for one rollout.
+    """All metrics of ``CLOSED_LOOP_VERSIONS`` for one rollout.
 
     ``geometry`` is the scene prepared by :func:`drive.scoring.scene_geometry.compile_geometry`; without it that is done
     here. Sample k of the rollout is scene step ``scenario.start + k``.
@@ -68,11 +69,12 @@ def score_rollout(scenario: Scenario, rollout: Rollout, geometry: SceneGeometry 
         **_time_to_collision(scenario, ego, agents, areas, contacts),
         **_speed(geometry, ego, areas),
         "comfort": _comfort(ego),
+        **score_closed_loop(scenario, rollout),
     }
     score = recompute_score({name: metric.value if metric.valid else None for name, metric in metrics.items()})
     assert score is not None  # all its columns are there
     metrics["score"] = Metric(score)
-    return {name: metrics[name] for name in METRIC_VERSIONS}
+    return {name: metrics[name] for name in CLOSED_LOOP_VERSIONS}
 
 
 def recompute_score(row: Mapping[str, Any]) -> float | None:

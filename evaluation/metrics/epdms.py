@@ -8,35 +8,31 @@ in the same way here (``docs/metrics.md`` lists it); :mod:`evaluation.metrics.ep
 name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drive.scoring.navsim.comfort import ExtendedComfort, extended_comfort, history
+from drive.scoring.navsim.comfort import ExtendedComfort, comfort_signals, extended_comfort, history, within_limits
 from drive.scoring.navsim.inputs import PdmMap, PdmTraffic
 from drive.scoring.navsim.scorer import PdmScores, normalized_progress, score_states
 from drive.scoring.navsim.tracking import reference_poses, sampled_poses, simulate
+from drive.vehicle import PACIFICA
+from evaluation.metrics.base import NAVSIM_PARTS
 
 Float = NDArray[np.float64]
 
-MULTIPLIERS = (
-    "no_at_fault_collisions",
-    "drivable_area_compliance",
-    "driving_direction_compliance",
-    "traffic_light_compliance",
-)
+PARTS = NAVSIM_PARTS
+MULTIPLIERS = PARTS[:4]
 WEIGHTS = {
     "ego_progress": 5.0,
     "time_to_collision_within_bound": 5.0,
     "lane_keeping": 2.0,
     "history_comfort": 2.0,
 }
-EXTENDED_COMFORT = "two_frame_extended_comfort"
+EXTENDED_COMFORT = PARTS[-1]
 EXTENDED_WEIGHT = 2.0
-PARTS = (*MULTIPLIERS, *WEIGHTS, EXTENDED_COMFORT)
-"""Columns of NAVSIM's result files, in their order."""
 
 V1_WEIGHTS = {"ego_progress": 5.0, "time_to_collision_within_bound": 5.0, "comfort": 2.0}
 V1_PROGRESS_THRESHOLD = 0.1  # m
@@ -52,6 +48,7 @@ class Frame:
         ego: ``[11]`` state now (:class:`drive.vehicle.Ego`), in the frame of map and traffic.
         t0_us: Time of the frame [us]; decides how sample times are truncated.
         pdm_map, traffic: Surroundings over 4 s.
+        react: Traffic for given states ``[41, 11]`` of the ego, where it reacts; None where it does as ``traffic``.
         past: ``[4, 7]`` the recorded ego at -1.5 .. 0 s: x, y, heading, vx, vy, ax, ay.
         reference: ``[>=41, 3]`` PDM-Closed's trajectory every 0.1 s, rear axle, from the present on.
         human: ``[8, 3]`` where the recorded driver went, ego frame, every 0.5 s; None for frames without one
@@ -65,6 +62,11 @@ class Frame:
     past: Float
     reference: Float
     human: Float | None
+    react: Callable[[Float], PdmTraffic] | None = None
+
+    def traffic_around(self, states: Float) -> PdmTraffic:
+        """What an ego of these states ``[41, 11]`` drives among."""
+        return self.traffic if self.react is None else self.react(states)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class FrameScore:
         human: The same of the recorded drive, as the filter uses them; None without one.
         filtered: ``parts`` after the human filter.
         extended: Extended comfort; None without a previous plan.
+        comfortable: The plan's simulated states alone keep the limits of comfort, as PDMS v1 asks.
     """
 
     states: Float
@@ -88,6 +91,7 @@ class FrameScore:
     human: Mapping[str, float] | None
     filtered: Mapping[str, float]
     extended: ExtendedComfort | None
+    comfortable: bool
 
     @property
     def epdms(self) -> float:
@@ -108,18 +112,20 @@ def score_plan(frame: Frame, plan: Float, dt: float = 0.5, previous: Float | Non
     """
     poses = np.stack((sampled_poses(frame.reference, frame.t0_us), reference_poses(plan, dt, frame.ego, frame.t0_us)))
     states = simulate(frame.ego, poses)
-    scores = score_states(states, frame.pdm_map, frame.traffic, history(frame.past))
+    traffic = frame.traffic_around(states[PLAN])
+    scores = score_states(states, frame.pdm_map, traffic, history(frame.past))
     progress = normalized_progress(scores.progress, scores.multiplier)
-    parts = _parts(scores, progress, PLAN)
+    parts = parts_of(scores, progress, PLAN)
     human = None if frame.human is None else score_human(frame)
     return FrameScore(
         states=states,
         scores=scores,
         parts=parts,
-        reference=_parts(scores, progress, REFERENCE),
+        reference=parts_of(scores, progress, REFERENCE),
         human=human,
         filtered=parts if human is None else human_filter(parts, human),
         extended=None if previous is None else extended_comfort(states[PLAN], previous),
+        comfortable=bool(within_limits(comfort_signals(states[PLAN:], PACIFICA.rear_axle_to_center)).all()),
     )
 
 
@@ -132,8 +138,8 @@ def score_human(frame: Frame) -> dict[str, float]:
     """Sub-metrics of the recorded drive alone: it is its own measure of progress, and no history goes in."""
     assert frame.human is not None
     states = simulate(frame.ego, reference_poses(frame.human, 0.5, frame.ego, frame.t0_us)[None])
-    scores = score_states(states, frame.pdm_map, frame.traffic)
-    parts = _parts(scores, normalized_progress(scores.progress, scores.multiplier), 0)
+    scores = score_states(states, frame.pdm_map, frame.traffic_around(states[0]))
+    parts = parts_of(scores, normalized_progress(scores.progress, scores.multiplier), 0)
     return {**parts, "history_comfort": 1.0}  # without a history NAVSIM does not judge it
 
 
@@ -152,10 +158,10 @@ def combine(parts: Mapping[str, float], extended: float | None = None) -> float:
     return float(np.prod([parts[name] for name in MULTIPLIERS])) * total / weights
 
 
-def pdms_v1(score: FrameScore, comfortable: bool) -> dict[str, float]:
+def pdms_v1(score: FrameScore) -> dict[str, float]:
     """PDMS of v1 for the plan: ``ego_progress``, ``comfort`` and ``score``.
 
-    ``comfortable`` judges the 41 simulated states alone. Progress is multiplied by the compliances before it is divided
+    Progress is multiplied by the compliances before it is divided
     by the best; up to 0.1 m it is 1, and 0 for a plan that the compliances reject.
     """
     multiplier = score.scores.no_at_fault_collisions * score.scores.drivable_area_compliance
@@ -165,11 +171,12 @@ def pdms_v1(score: FrameScore, comfortable: bool) -> dict[str, float]:
         progress = float(masked[PLAN] / best)
     else:
         progress = float(multiplier[PLAN] != 0.0)
-    parts = {**score.parts, "ego_progress": progress, "comfort": float(comfortable)}
+    parts = {**score.parts, "ego_progress": progress, "comfort": float(score.comfortable)}
     weighted = sum(weight * parts[name] for name, weight in V1_WEIGHTS.items()) / sum(V1_WEIGHTS.values())
-    return {"ego_progress": progress, "comfort": float(comfortable), "score": float(multiplier[PLAN]) * weighted}
+    return {"ego_progress": progress, "comfort": float(score.comfortable), "score": float(multiplier[PLAN]) * weighted}
 
 
-def _parts(scores: PdmScores, progress: Float, row: int) -> dict[str, float]:
+def parts_of(scores: PdmScores, progress: Float, row: int) -> dict[str, float]:
+    """The parts of one plan by NAVSIM's names, ``progress [K]`` being the normalised one."""
     known = {name: float(getattr(scores, name)[row]) for name in PARTS[:-1] if name != "ego_progress"}
     return {name: float(progress[row]) if name == "ego_progress" else known[name] for name in PARTS[:-1]}

@@ -19,7 +19,7 @@ from drive.rollout import Rollout
 from drive.scene import AgentKind
 from evaluation.fingerprint import fingerprint, fingerprint_id
 from evaluation.manifest import Manifest, PlannerRecord, Settings, SuiteRecord, Unit
-from evaluation.metrics.base import METRIC_VERSIONS, failed_row
+from evaluation.metrics.base import CLOSED_LOOP_VERSIONS, failed_row
 from evaluation.results import RunFolder, decode_rollout, encode_rollout, unit_of
 from evaluation.schema import COLUMNS, recompute
 from evaluation.suite import SceneRef
@@ -37,7 +37,7 @@ def manifest(names: tuple[str, ...] = ("a", "b"), **changes: object) -> Manifest
         "settings": Settings(traffic="log"),
         "suite": SuiteRecord(name="test", source="nuscenes", data=None, digest="0", scenes=SCENES),
         "planners": tuple(planner(name) for name in names),
-        "metric_versions": dict(METRIC_VERSIONS),
+        "metric_versions": dict(CLOSED_LOOP_VERSIONS),
         "fingerprint": fingerprint(),
     }
     return Manifest(**(values | changes))
@@ -254,7 +254,7 @@ def test_a_missing_run_is_one_sentence(tmp_path: Path) -> None:
         ({"settings": Settings(traffic="log", replan_interval=0.2)}, "replan_interval was 0.5, now it is 0.2"),
         ({"settings": Settings(traffic="log", seed=3)}, "seed was 0, now it is 3"),
         ({"settings": Settings(traffic="log", seeds=2)}, "seeds was 1, now it is 2"),
-        ({"metric_versions": METRIC_VERSIONS | {"score": "drive_score@9"}}, "metric score was drive_score@1"),
+        ({"metric_versions": CLOSED_LOOP_VERSIONS | {"score": "drive_score@9"}}, "metric score was drive_score@1"),
         ({"fingerprint": fingerprint() | {"numpy": "9.9"}}, r"environment \(numpy\) was .*, now it is 9.9"),
         (
             {"suite": SuiteRecord(name="test", source="nuscenes", data=None, digest="0", scenes=SCENES[:2])},

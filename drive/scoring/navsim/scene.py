@@ -16,6 +16,7 @@ from drive.scoring.navsim.route import NavsimRoute, groups_of_lanes, plan_route
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int32]
 
 RADIUS = 100.0  # m, half the side of the square whose polygons are looked at
 KEYFRAMES = (SAMPLES - 1) // SPACING + 1
@@ -26,14 +27,17 @@ HUMAN_POSES = 8
 class Token(NamedTuple):
     """One frame of a scenario as NAVSIM caches it, in the scene frame.
 
-    ``ego [11]`` with steering and yaw rate 0 as in NAVSIM's logs, ``t0_us``, ``pdm_map``, ``traffic`` (41 samples, log
-    replay), ``route``, ``past [4, 7]``, ``human [8, 3]`` in the ego frame, ``reference [51, 3]`` by PDM-Closed.
+    ``ego [11]`` with steering and yaw rate 0 as in NAVSIM's logs, ``t0_us``, ``pdm_map``, ``traffic`` (41 samples, as
+    logged), ``agents [A]`` (rows of ``traffic`` in the scenario's tracks), ``lights [R]`` (lanes of its red lights),
+    ``route``, ``past [4, 7]``, ``human [8, 3]`` in the ego frame, ``reference [51, 3]`` by PDM-Closed.
     """
 
     ego: Float
     t0_us: int
     pdm_map: PdmMap
     traffic: PdmTraffic
+    agents: Int
+    lights: Int
     route: NavsimRoute
     past: Float
     human: Float
@@ -48,8 +52,9 @@ def cache_token(scenario: Scenario, step: int) -> Token:
     """
     ego = logged_state(scenario, step)
     route = plan_route(scenario.map, groups_of_lanes(scenario.map, scenario.route), ego)
-    surroundings = road_map(scenario.map, route.route_lanes, route.centerline, ego)
-    logged = logged_traffic(scenario, step, route.route_lanes)
+    center = center_from_rear_axle(ego, PACIFICA)[:2]
+    surroundings = road_map(scenario.map, route.route_lanes, route.centerline, center - RADIUS, center + RADIUS)
+    logged, agents, lights = logged_traffic(scenario, step, route.route_lanes)
     proposal = pdm_closed(ego, route.centerline, route.speed_limit(scenario.map), surroundings, logged)
     past = np.maximum(step - SPACING * np.arange(HISTORY_KEYFRAMES)[::-1], 0)
     return Token(
@@ -57,6 +62,8 @@ def cache_token(scenario: Scenario, step: int) -> Token:
         t0_us=scenario.t0_us + 100_000 * (step - scenario.start),
         pdm_map=surroundings,
         traffic=logged,
+        agents=agents,
+        lights=lights,
         route=route,
         past=scenario.reference[past, : Ego.STEERING],
         human=poses_to_frame(scenario.reference[step + SPACING * np.arange(1, HUMAN_POSES + 1), :3], ego[:3]),
@@ -71,12 +78,11 @@ def logged_state(scenario: Scenario, step: int) -> Float:
     return state
 
 
-def road_map(world: VectorMap, route_lanes: NDArray[np.int32], centerline: Float, ego: Float) -> PdmMap:
-    """Polygons of a map around the ego ``[>=3]``, in NAVSIM's order of layers.
+def road_map(world: VectorMap, route_lanes: Int, centerline: Float, low: Float, high: Float) -> PdmMap:
+    """Polygons of a map that reach into the box from ``low [2]`` to ``high [2]`` [m], in NAVSIM's order of layers.
 
     ROADBLOCK polygons are the map's own; a map of a source without roadblocks gives its drivable surface instead.
     """
-    center = center_from_rear_axle(ego, PACIFICA)[:2]
     roadblock = Layer.ROADBLOCK if (world.area_layer == Layer.ROADBLOCK).any() else Layer.DRIVABLE
     on_route = np.zeros(world.lanes, np.bool_)
     on_route[route_lanes] = True
@@ -85,7 +91,7 @@ def road_map(world: VectorMap, route_lanes: NDArray[np.int32], centerline: Float
     flags: list[bool] = []
 
     def add(ring: Float, layer: RoadLayer, flag: bool = False) -> None:
-        if (ring.min(axis=0) <= center + RADIUS).all() and (ring.max(axis=0) >= center - RADIUS).all():
+        if (ring.min(axis=0) <= high).all() and (ring.max(axis=0) >= low).all():
             rings.append(ring)
             layers.append(layer)
             flags.append(flag)
@@ -101,8 +107,11 @@ def road_map(world: VectorMap, route_lanes: NDArray[np.int32], centerline: Float
     return pdm_map(rings, layers, flags, centerline)
 
 
-def logged_traffic(scenario: Scenario, step: int, route_lanes: NDArray[np.int32]) -> PdmTraffic:
-    """Recorded tracks and red lights at the 41 samples from ``step`` on, as NAVSIM's cache has them."""
+def logged_traffic(scenario: Scenario, step: int, route_lanes: Int) -> tuple[PdmTraffic, Int, Int]:
+    """Recorded tracks and red lights at the 41 samples from ``step`` on, as NAVSIM's cache has them.
+
+    Also the rows of the objects among the scenario's tracks ``[A]``, and the lanes of the lights ``[R]``.
+    """
     keys = step + SPACING * np.arange(KEYFRAMES)
     tracks = scenario.tracks
     seen = tracks.valid[:, keys]
@@ -110,17 +119,23 @@ def logged_traffic(scenario: Scenario, step: int, route_lanes: NDArray[np.int32]
     filled = interpolate_tracks(
         tracks.position[rows][:, keys], tracks.heading[rows][:, keys], tracks.velocity[rows][:, keys], seen[rows]
     )
-    lights = scenario.lights
-    signals = np.flatnonzero(np.isin(lights.lane, route_lanes) & scenario.map.connector[lights.lane])
-    state = lights.state[signals][:, keys] == LightState.RED
-    red = np.repeat(state, SPACING, axis=1)[:, :SAMPLES]
-    return pdm_traffic(
+    signals = route_signals(scenario, route_lanes)
+    lanes = scenario.lights.lane[signals]
+    red = np.repeat(scenario.lights.state[signals][:, keys] == LightState.RED, SPACING, axis=1)[:, :SAMPLES]
+    traffic = pdm_traffic(
         *filled,
         tracks.size[rows],
         tracks.kind[rows],
-        [scenario.map.lane_polygon(int(lane)) for lane in lights.lane[signals]],
-        red.reshape(-1, SAMPLES),
+        [scenario.map.lane_polygon(int(lane)) for lane in lanes],
+        red,
     )
+    return traffic, rows.astype(np.int32), lanes
+
+
+def route_signals(scenario: Scenario, route_lanes: Int) -> NDArray[np.intp]:
+    """Indices of the lights that govern connectors of the route: NAVSIM knows no others."""
+    lanes = scenario.lights.lane
+    return np.flatnonzero(np.isin(lanes, route_lanes) & scenario.map.connector[lanes])
 
 
 def without_initial_overlaps(traffic: PdmTraffic, ego: Float) -> PdmTraffic:

@@ -15,7 +15,8 @@ from drive.kernels.navsim_scoring import (
     red_contacts,
 )
 from drive.scene import STATIC_KINDS, AgentKind
-from drive.scoring.navsim.comfort import comfort_signals, within_limits
+from drive.scoring.comfort import MIN_SAMPLES
+from drive.scoring.navsim.comfort import SIGNALS, comfort_signals, within_limits
 from drive.scoring.navsim.inputs import PdmMap, PdmTraffic
 from drive.vehicle import PACIFICA, VehicleParameters
 
@@ -126,7 +127,8 @@ def score_states(
     if history is not None:
         past = np.broadcast_to(np.asarray(history, np.float64), (plans, *np.shape(history)))
         driven = np.concatenate((past, states), axis=1)
-    comfortable = within_limits(comfort_signals(driven, arm))
+    judged = driven.shape[1] >= MIN_SAMPLES  # fewer cannot be filtered
+    comfortable = within_limits(comfort_signals(driven, arm)) if judged else np.ones((plans, len(SIGNALS)), np.bool_)
     off_road = (places & NON_DRIVABLE) != 0
     against = route[:, 2]
     return PdmScores(
