@@ -287,3 +287,17 @@ def test_a_vehicle_in_the_way_of_a_reacting_one_vanishes_while_they_overlap() ->
 def test_ego_states_of_the_wrong_length_are_refused() -> None:
     with pytest.raises(ScenarioError, match=r"expected \(41, 11\)"):
         reactive_traffic(road(13.4), cars((40.0, 0.0, 0.0, 8.0)), ego(0.0)[:-1])
+
+
+def test_vehicles_at_the_end_of_their_path_and_lanes_of_two_points_are_no_trouble() -> None:
+    short = cars((199.9, 0.0, 0.0, 3.0), (190.0, 0.0, 0.0, 9.0))
+    short.size[0] = 0.8, 0.6
+    moved = reactive_traffic(road(13.4), short, ego(150.0))
+    assert np.ptp(moved.position[0, 1:, 0]) == 0.0  # NAVSIM's paths lack the last point of the centreline
+    assert moved.position[0, 1, 0] == pytest.approx(199.0)
+    assert speeds(moved, 1)[-1] < 1.0
+    line = np.array(((0.0, 0.0, 0.0), (100.0, 0.0, 0.0)))
+    ring = np.array(((0.0, -2.0), (100.0, -2.0), (100.0, 2.0), (0.0, 2.0)))
+    sparse = build_map([Lane("a", line, ring, speed_limit=10.0)])
+    free = reactive_traffic(sparse, cars((20.0, 0.0, 0.0, 8.0)), ego(-30.0))
+    assert free.position[0, -1, 0] > 45.0
