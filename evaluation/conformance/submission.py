@@ -3,7 +3,7 @@
 Writing one needs NAVSIM, for the file names NAVSIM's own classes (``docs/navsim.md``).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.errors import DataError
+from drive.scoring.navsim.scene import cache_token
+from evaluation.metrics.epdms import PLAN, score_plan
+from evaluation.metrics.navsim_frames import make_frame
+from scenarios.openscene import SceneFilter, prepare
 from scenarios.openscene.unpickle import read_pickle
+from scenarios.store import Store
 
 Float = NDArray[np.float64]
 
 POSES, INTERVAL = 8, 0.5
+RECENT_US = 550_000  # a token up to this much earlier gives extended comfort
 HOLDERS = (
     ("navsim.common.dataclasses", "Trajectory"),
     ("nuplan.planning.simulation.trajectory.trajectory_sampling", "TrajectorySampling"),
@@ -109,3 +115,49 @@ def _poses(item: Any, token: str, path: Path) -> Float:
         row = int(np.argwhere(~np.isfinite(poses))[0][0])
         raise DataError(f"{who} is not finite at pose {row}")
     return poses.astype(np.float64)
+
+
+def score_submission(
+    path: Path, data: Path | None, maps: Path | None = None, store: Store | None = None
+) -> Iterator[dict[str, Any]]:
+    """One record per seed and first-stage token: ``seed``, ``token``, NAVSIM's columns and ``score`` (EPDMS).
+
+    Extended comfort compares a token with the one 0.5 s before it, where the submission has both, as NAVSIM's one-stage
+    script does. Traffic is replayed, as in NAVSIM's one-stage splits; where the submission has a second stage it is the
+    reactive one, as in NAVSIM's two-stage splits. The second stage itself is not scored: its scenes are synthetic ones,
+    which are not in the logs.
+
+    Args:
+        path: The submission.
+        data: Folder of the logs that the tokens come from (:func:`scenarios.openscene.find_logs`).
+        maps: Folder of their maps; by default ``maps`` in or beside ``data``.
+        store: Where scenarios are kept; by default the user's.
+
+    Raises:
+        DataError: As :func:`read_submission`; or ``data`` is not given, or has no scene of a token.
+    """
+    submission = read_submission(path)
+    if data is None:
+        raise DataError(f"{path}: say with --data where the logs of its tokens lie")
+    tokens = tuple(dict.fromkeys(token for seed in submission.first_stage for token in seed))
+    store = store or Store()
+    every = SceneFilter(num_future_frames=POSES, frame_interval=1, has_route=False, tokens=tokens)
+    entries = prepare(data, store, maps, every)
+    before: dict[int, tuple[str, int, Float]] = {}  # by seed: log, time and simulated states of the token before
+    for entry in entries:
+        scenario = store.get(entry.key)
+        if scenario is None:
+            raise DataError(f"scene {entry.id!r} is gone from the store of scenes, score the submission again")
+        cached = cache_token(scenario, scenario.start)
+        frame = make_frame(scenario, cached, reactive=bool(submission.second_stage))
+        for number, seed in enumerate(submission.first_stage):
+            if entry.id not in seed:
+                continue
+            previous = None
+            if number in before:
+                log, time_us, states = before[number]
+                if log == entry.group and 0 < cached.t0_us - time_us <= RECENT_US:
+                    previous = states
+            score = score_plan(frame, seed[entry.id], INTERVAL, previous)
+            before[number] = (entry.group, cached.t0_us, score.states[PLAN])
+            yield {"seed": number, "token": entry.id, **score.columns, "score": score.epdms}

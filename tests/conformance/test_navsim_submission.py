@@ -11,8 +11,16 @@ import numpy as np
 import pytest
 
 from drive.errors import DataError
-from evaluation.conformance.submission import Submission, check_tokens, read_submission
+from drive.scoring.navsim.reactive import reactive_traffic
+from drive.scoring.navsim.scene import cache_token
+from evaluation.conformance.submission import Submission, check_tokens, read_submission, score_submission
+from evaluation.metrics.epdms import score_plan
+from evaluation.metrics.navsim_frames import make_frame
+from scenarios.openscene import SceneFilter, prepare
+from scenarios.store import Store
+from tests.scenarios.openscene_made import SPEED, TOKENS, write_data
 
+NARROW = SceneFilter(num_future_frames=8, frame_interval=1)
 SAMPLING = "nuplan.planning.simulation.trajectory.trajectory_sampling"
 
 
@@ -111,3 +119,56 @@ def test_unknown_and_missing_tokens_are_named() -> None:
         check_tokens(read, {"t1"})
     with pytest.raises(DataError, match=r"lacks 1 of the 3 tokens of this split, such as 't3'"):
         check_tokens(read, {"t1", "t2", "t3"})
+
+
+def test_a_submission_is_scored_on_the_logs_of_its_tokens(tmp_path, monkeypatch) -> None:
+    """The recorded drive, a standing car, and one that goes off the road; the second token has one 0.5 s before it."""
+    data, store = write_data(tmp_path / "data"), Store(tmp_path / "store")
+    human = np.zeros((8, 3), np.float32)
+    human[:, 0] = SPEED * 0.5 * np.arange(1, 9)
+    aside = human.copy()
+    aside[:, 1] = -np.arange(1, 9)
+    still = np.zeros_like(human)
+    tokens = TOKENS[3:5]
+    seeds = [{token: Trajectory(plan) for token in tokens} for plan in (human, still, aside)]
+    path = write(tmp_path / "submission.pkl", submission(seeds), monkeypatch)
+    records = list(score_submission(path, data, store=store))
+    assert [(record["token"], record["seed"]) for record in records] == [(t, n) for t in tokens for n in range(3)]
+    assert [record["two_frame_extended_comfort"] for record in records] == [None] * 3 + [1.0, 0.0, 1.0]
+    found = {(record["seed"], record["token"]): record for record in records}
+    for token in tokens:
+        drove, stood, left = (found[seed, token] for seed in range(3))
+        assert drove["score"] > 0.9
+        assert drove["ego_progress"] > stood["ego_progress"] + 0.5
+        assert (left["drivable_area_compliance"], left["score"]) == (0.0, 0.0)
+    for token in tokens:
+        scenario = store.get(next(entry.key for entry in prepare(data, store, scenes=NARROW) if entry.id == token))
+        frame = make_frame(scenario, cache_token(scenario, scenario.start), reactive=False)
+        alone = score_plan(frame, still.astype(np.float64))
+        assert found[1, token]["ego_progress"] == alone.parts["ego_progress"]
+
+
+def test_a_two_stage_submission_meets_reactive_traffic(tmp_path, monkeypatch) -> None:
+    data, store = write_data(tmp_path / "data"), Store(tmp_path / "store")
+    fast = np.zeros((8, 3), np.float32)
+    fast[:, 0] = 6.5 * np.arange(1, 9)
+    seed = {TOKENS[3]: Trajectory(fast)}
+    one = write(tmp_path / "one.pkl", submission([seed]), monkeypatch)
+    two = write(tmp_path / "two.pkl", submission([seed], [seed]), monkeypatch)
+    calls = []
+    monkeypatch.setattr(
+        "evaluation.metrics.navsim_frames.reactive_traffic", lambda *a: calls.append(a) or reactive_traffic(*a)
+    )
+    list(score_submission(one, data, store=store))
+    assert not calls
+    list(score_submission(two, data, store=store))
+    assert calls
+
+
+def test_a_token_without_a_scene_is_named(tmp_path, monkeypatch) -> None:
+    data, store = write_data(tmp_path / "data"), Store(tmp_path / "store")
+    path = write(tmp_path / "submission.pkl", submission([{"feedfeedfeedfeed": Trajectory(POSES)}]), monkeypatch)
+    with pytest.raises(DataError, match="has no scene 'feedfeedfeedfeed'"):
+        list(score_submission(path, data, store=store))
+    with pytest.raises(DataError, match="say with --data"):
+        list(score_submission(path, None, store=store))
