@@ -174,15 +174,16 @@ def _advance(agents: list[_Agent], ego: Float) -> list[_Agent]:
         box = _bounds(path, agent.width / 2)
         near = np.flatnonzero((bounds[:, :2] <= box[2:]).all(axis=1) & (bounds[:, 2:] >= box[:2]).all(axis=1))
         near = near[near != number]
-        hit = []
+        shapes = np.array([agents[i].outline() if i < len(agents) else car_shape for i in near], object)
         if near.size:
             lane = shapely.buffer(shapely.LineString(path), agent.width / 2, cap_style="flat")
-            shapes = [agents[i].outline() if i < len(agents) else car_shape for i in near]
-            hit = [(i, shape) for i, shape in zip(near, shapes, strict=True) if shapely.intersects(shape, lane)]
-        if hit:
-            distances = shapely.distance(agent.outline(), [shape for _, shape in hit])
+            shapely.prepare(lane)
+            hit = shapely.intersects(lane, shapes)
+            near, shapes = near[hit], shapes[hit]
+        if near.size:
+            distances = shapely.distance(agent.outline(), shapes)
             nearest = int(np.argmin(distances))
-            other = hit[nearest][0]
+            other = near[nearest]
             if other < len(agents):
                 speed, heading = agents[other].speed, agents[other].pose[2]
             else:
