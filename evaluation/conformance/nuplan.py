@@ -93,9 +93,7 @@ def read_map(where: Fields) -> NuplanMap:
         arc=arcs,
         successors=tuple(map(tuple, successors)),
         predecessors=tuple(map(tuple, predecessors)),
-        limit=np.array(
-            [math.nan if item["speed_limit"] is None else item.number("speed_limit") for item in (*lanes, *connectors)]
-        ),
+        limit=np.array([_limit(item) for item in (*lanes, *connectors)]),
         group=np.array([item.choice("roadblock", group) for item in (*lanes, *connectors)], np.int32),
         block=_surfaces(blocks),
         block_group=np.arange(len(blocks), dtype=np.int32),
@@ -116,6 +114,14 @@ def _name(item: Fields, field: str) -> str:
     if not isinstance(value, str):
         raise item.wrong(field, f"is {value!r}, expected a text")
     return value
+
+
+def _limit(item: Fields) -> float:
+    """Speed limit [m/s], NaN where there is none; 0 means the same to the reference."""
+    limit = math.nan if item["speed_limit"] is None else float(item.numbers("speed_limit", ()))
+    if limit < 0.0:
+        raise item.wrong("speed_limit", f"is {limit}, expected null or a number from 0 on")
+    return limit
 
 
 def _listed_stops(item: Fields, stops: Mapping[str, int]) -> tuple[int, ...]:

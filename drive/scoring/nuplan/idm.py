@@ -291,12 +291,15 @@ def _start_curvature(world: NuplanMap, lane: int) -> float:
 
 
 def _baseline(world: NuplanMap, lane: int) -> tuple[Float, Float]:
-    """Points ``[P - 1, 2]`` of a centreline and the headings ``[P - 1]`` of its pieces.
+    """Points ``[P - 1, 2]`` of a centreline and the headings ``[P - 1]`` of its pieces, P >= 3.
 
-    The reference pairs points with pieces and so loses the last point: a path that cannot be extended ends early.
+    The reference pairs points with pieces and so loses the last point: a path that cannot be extended ends early. Of
+    two points, with which it cannot work, both are kept.
     """
-    steps = np.diff(world.line[lane], axis=0)
-    return world.line[lane][:-1], np.arctan2(steps[:, 1], steps[:, 0])
+    line = world.line[lane]
+    steps = np.diff(line, axis=0)
+    headings = np.arctan2(steps[:, 1], steps[:, 0])
+    return (line[:-1], headings) if len(line) > 2 else (line, np.repeat(headings, 2))
 
 
 def _band(points: Float, width: float) -> BaseGeometry:

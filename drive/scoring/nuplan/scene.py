@@ -1,12 +1,16 @@
 """From the scene model to the arrays of nuPlan's score."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from drive.geometry import arc_length
 from drive.map import Layer, StopCause, VectorMap
 from drive.scene import Scenario
 from drive.scoring.nuplan.inputs import NuplanMap, NuplanTracks, centerlines, surfaces
 
+SPACING = 1.0  # m between points of a centreline
 STOP_DEPTH = 1.0
 """Width [m] of the strip made of a stop line, which here is a segment and in nuPlan a polygon."""
 
@@ -18,7 +22,7 @@ def nuplan_map(world: VectorMap) -> NuplanMap:
     parks. Lanes may overlap, unlike in the reference: where two contain a point, the one listed first counts.
     """
     rings = [[world.lane_polygon(lane)] for lane in range(world.lanes)]
-    lines, arcs = centerlines(world.lane_centerline(lane) for lane in range(world.lanes))
+    lines, arcs = centerlines(_dense(world.lane_centerline(lane)[:, :2]) for lane in range(world.lanes))
     stops, stop_lines = _stop_lines(world)
     return NuplanMap(
         ids=world.lane_ids,
@@ -59,6 +63,15 @@ def nuplan_lights(scenario: Scenario) -> NDArray[np.int8]:
     light = np.zeros((scenario.horizon + 1, scenario.map.lanes), np.int8)
     light[:, scenario.lights.lane] = scenario.lights.state[:, scenario.start :].T
     return light
+
+
+def _dense(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same polyline ``[P, 2]`` with points at most ``SPACING`` apart, as nuPlan's are: its reactive agents lose the
+    last piece of every path."""
+    arc = arc_length(line)
+    pieces = max(2, math.ceil(arc[-1] / SPACING))
+    at = np.union1d(arc, np.linspace(0.0, arc[-1], pieces + 1))
+    return np.column_stack((np.interp(at, arc, line[:, 0]), np.interp(at, arc, line[:, 1])))
 
 
 def _stop_lines(world: VectorMap) -> tuple[list[NDArray[np.float64]], tuple[tuple[int, ...], ...]]:
