@@ -126,7 +126,8 @@ def _pose_on(path: Float, arc: Float, at: float, pose: Float) -> None:
     """Write the pose at arc length ``at`` of ``path [N, 3]`` (headings unwrapped), held at the path's ends."""
     inside = min(max(at, 1e-5), arc[-1])
     row = min(max(np.searchsorted(arc, inside), 1), len(arc) - 1)
-    part = (inside - arc[row - 1]) / (arc[row] - arc[row - 1])
+    length = arc[row] - arc[row - 1]
+    part = 0.0 if length == 0.0 else (inside - arc[row - 1]) / length
     for column in range(3):
         pose[column] = path[row - 1, column] + part * (path[row, column] - path[row - 1, column])
     pose[2] = wrap(pose[2])

@@ -123,6 +123,15 @@ def test_a_lead_counts_with_its_speed_along_the_ego():
     assert away.proposals[4, -1, 0] > still.proposals[4, -1, 0] + 10.0
 
 
+@pytest.mark.parametrize("line", [[(0, 0, 0), (0, 0, 0)], [(0, 0, 0), (3, 0, 0), (3, 0, 0)], [(-9, 0, 0), (-5, 0, 0)]])
+def test_a_path_that_is_a_point_or_ends_under_the_ego_still_gives_numbers(line):
+    path = np.array(line, np.float64)
+    found = pdm_closed(state(5.0), path, LIMIT, around(path), objects((CAR, 12.0, 0.0, 0.0, 0.0, 0.0)))
+    assert np.isfinite(found.proposals).all()
+    assert np.isfinite(found.score).all()
+    np.testing.assert_allclose(found.poses[-1, 0], path[-1, 0], atol=1e-9)
+
+
 def test_objects_behind_the_ego_are_no_leads():
     behind = plan(state(8.0), objects((CAR, -8.0, 0.0, 0.0, 0.0, 0.0)))
     np.testing.assert_array_equal(behind.proposals, plan(state(8.0)).proposals)
