@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from drive.kernels import kernel
 from drive.kernels.geometry import boxes_overlap, project
-from drive.kernels.rings import ring_meets_box, strictly_inside
+from drive.kernels.rings import Polygons, inside_polygon, ring_meets_box
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int32]
@@ -68,13 +68,12 @@ def ego_corners(states: Float, front: float, rear: float, half_width: float) -> 
 
 
 @kernel
-def ego_places(
-    states: Float, corners: Float, ring: Float, ring_ptr: Int, box: Float, layer: NDArray[np.int8], on_route: Bool
-) -> Flags:
+def ego_places(states: Float, corners: Float, polygons: Polygons, layer: NDArray[np.int8], on_route: Bool) -> Flags:
     """Where the ego is: bits ``[K, S]`` of the constants above. Containment is strict."""
     plans, samples = states.shape[0], states.shape[1]
     places = np.zeros((plans, samples), np.uint8)
     near = np.empty(len(layer), np.int32)
+    box = polygons.box
     for plan in range(plans):
         low_x, low_y, high_x, high_y = np.inf, np.inf, -np.inf, -np.inf
         for s in range(samples):
@@ -87,42 +86,29 @@ def ego_places(
                 near[count] = p
                 count += 1
         for s in range(samples):
-            places[plan, s] = _place(
-                states[plan, s], corners[plan, s], near[:count], ring, ring_ptr, box, layer, on_route
-            )
+            places[plan, s] = _place(states[plan, s], corners[plan, s], near[:count], polygons, layer, on_route)
     return places
 
 
 @kernel
-def _place(
-    state: Float,
-    corners: Float,
-    near: Int,
-    ring: Float,
-    ring_ptr: Int,
-    box: Float,
-    layer: NDArray[np.int8],
-    on_route: Bool,
-) -> int:
+def _place(state: Float, corners: Float, near: Int, polygons: Polygons, layer: NDArray[np.int8], on_route: Bool) -> int:
     low_x = min(min(corners[0, 0], corners[1, 0]), min(corners[2, 0], corners[3, 0]))
     high_x = max(max(corners[0, 0], corners[1, 0]), max(corners[2, 0], corners[3, 0]))
     low_y = min(min(corners[0, 1], corners[1, 1]), min(corners[2, 1], corners[3, 1]))
     high_y = max(max(corners[0, 1], corners[1, 1]), max(corners[2, 1], corners[3, 1]))
+    center_x, center_y = corners[4, 0], corners[4, 1]
     lanes, one_lane, drivable, route = 0, False, 0, False
     center_crossing, rear_crossing = False, False
+    box = polygons.box
     for p in near:
         if box[p, 0] > high_x or box[p, 2] < low_x or box[p, 1] > high_y or box[p, 3] < low_y:
             continue
-        low, high = ring_ptr[p], ring_ptr[p + 1]
         kind = layer[p]
         lane = kind in (LANE, LANE_CONNECTOR)
         if lane or drivable != 15:
             held = 0
             for corner in range(4):
-                x, y = corners[corner, 0], corners[corner, 1]
-                if x < box[p, 0] or x > box[p, 2] or y < box[p, 1] or y > box[p, 3]:
-                    continue
-                if strictly_inside(ring, low, high, x, y):
+                if inside_polygon(polygons, p, corners[corner, 0], corners[corner, 1]):
                     held |= 1 << corner
             if lane:
                 lanes += held != 0
@@ -130,12 +116,10 @@ def _place(
             else:
                 drivable |= held
         if lane and on_route[p] and not route:
-            route = strictly_inside(ring, low, high, corners[4, 0], corners[4, 1])
+            route = inside_polygon(polygons, p, center_x, center_y)
         if kind == INTERSECTION:
-            if not center_crossing:
-                center_crossing = strictly_inside(ring, low, high, corners[4, 0], corners[4, 1])
-            if not rear_crossing:
-                rear_crossing = strictly_inside(ring, low, high, state[0], state[1])
+            center_crossing = center_crossing or inside_polygon(polygons, p, center_x, center_y)
+            rear_crossing = rear_crossing or inside_polygon(polygons, p, state[0], state[1])
     bits = 0
     if lanes > 1 and not one_lane:
         bits |= MULTIPLE_LANES

@@ -1,11 +1,27 @@
 """Point and box against polygons with exact decisions: a point on an edge is on it, whatever the rounding."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from drive.kernels import kernel
 
 Float = NDArray[np.float64]
+Int = NDArray[np.int32]
+
+
+class Polygons(NamedTuple):
+    """P polygons for many point tests: open rings ``ring [M, 2]`` [m] with offsets ``ring_ptr [P+1]`` int32 and
+    bounding boxes ``box [P, 4]`` (low x, low y, high x, high y); the rest is :func:`band_edges`."""
+
+    ring: Float
+    ring_ptr: Int
+    box: Float
+    band_ptr: Int
+    edge_ptr: Int
+    edge: Int
+
 
 _SPLITTER = 134217729.0  # 2**27 + 1, halves a double for an exact product
 
@@ -63,6 +79,77 @@ def strictly_inside(ring: Float, low: int, high: int, x: float, y: float) -> boo
             continue
         turn = side(xi, yi, xj, yj, x, y)
         if turn == 0.0:  # on the line, and between the ends in y
+            return False
+        if (yi > y) != (yj > y) and (turn > 0.0) == (yj > yi):
+            inside = not inside
+    return inside
+
+
+@kernel
+def band_edges(ring: Float, ring_ptr: Int, box: Float) -> tuple[Int, Int, Int]:
+    """Sort the edges of P rings into horizontal bands, so that a point is tested against the few edges at its height.
+
+    Returns ``band_ptr [P+1]`` (bands of each ring), ``edge_ptr [bands+1]`` and ``edge`` (row of each edge's end point;
+    the edge comes from the row before it in its ring). A ring's bands divide its box ``[P, 4]`` evenly.
+    """
+    rings = len(ring_ptr) - 1
+    band_ptr = np.zeros(rings + 1, np.int32)
+    for p in range(rings):
+        corners = ring_ptr[p + 1] - ring_ptr[p]
+        band_ptr[p + 1] = band_ptr[p] + max(1, min(256, corners))
+    counts = np.zeros(band_ptr[rings] + 1, np.int32)
+    for fill in range(2):
+        if fill:
+            for band in range(band_ptr[rings]):
+                counts[band + 1] += counts[band]
+            edge = np.empty(counts[band_ptr[rings]], np.int32)
+            place = counts.copy()
+        for p in range(rings):
+            bands = band_ptr[p + 1] - band_ptr[p]
+            j = ring_ptr[p + 1] - 1
+            for i in range(ring_ptr[p], ring_ptr[p + 1]):
+                low = _band(min(ring[i, 1], ring[j, 1]), box[p, 1], box[p, 3], bands)
+                high = _band(max(ring[i, 1], ring[j, 1]), box[p, 1], box[p, 3], bands)
+                for band in range(band_ptr[p] + low, band_ptr[p] + high + 1):
+                    if fill:
+                        edge[place[band]] = i
+                        place[band] += 1
+                    else:
+                        counts[band + 1] += 1
+                j = i
+    return band_ptr, counts, edge
+
+
+@kernel
+def _band(y: float, low: float, high: float, bands: int) -> int:
+    """Band of a height; never decreasing in y, so an edge is in the bands of all its points."""
+    if high <= low:
+        return 0
+    return min(bands - 1, max(0, int((y - low) / (high - low) * bands)))
+
+
+@kernel
+def inside_polygon(polygons: Polygons, p: int, x: float, y: float) -> bool:
+    """:func:`strictly_inside` for polygon ``p``, looking only at the edges at the point's height."""
+    box = polygons.box[p]
+    if x < box[0] or x > box[2] or y < box[1] or y > box[3]:
+        return False
+    ring, low, high = polygons.ring, polygons.ring_ptr[p], polygons.ring_ptr[p + 1]
+    first = polygons.band_ptr[p]
+    band = first + _band(y, box[1], box[3], polygons.band_ptr[p + 1] - first)
+    inside = False
+    for at in range(polygons.edge_ptr[band], polygons.edge_ptr[band + 1]):
+        i = polygons.edge[at]
+        j = i - 1 if i > low else high - 1
+        xi, yi, xj, yj = ring[i, 0], ring[i, 1], ring[j, 0], ring[j, 1]
+        if (yi < y and yj < y) or (yi > y and yj > y) or (xi < x and xj < x):
+            continue
+        if yi == y and yj == y:
+            if min(xi, xj) <= x <= max(xi, xj):
+                return False
+            continue
+        turn = side(xi, yi, xj, yj, x, y)
+        if turn == 0.0:
             return False
         if (yi > y) != (yj > y) and (turn > 0.0) == (yj > yi):
             inside = not inside

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drive.geometry import arc_length
+from drive.kernels.rings import Polygons, band_edges
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int32]
@@ -34,14 +35,11 @@ class RoadLayer(IntEnum):
 class PdmMap(NamedTuple):
     """P polygons around the ego, and the centreline of its route.
 
-    ``ring [M, 2]`` [m] open rings with offsets ``ring_ptr [P+1]`` int32 and bounding boxes ``box [P, 4]`` (low x, low
-    y, high x, high y); ``layer [P]`` int8 (:class:`RoadLayer`); ``on_route [P]`` bool (lanes and connectors of the
+    ``polygons`` [m]; ``layer [P]`` int8 (:class:`RoadLayer`); ``on_route [P]`` bool (lanes and connectors of the
     route); ``centerline [N, 2]`` [m] with ``arc [N]`` [m], N >= 2.
     """
 
-    ring: Float
-    ring_ptr: Int
-    box: Float
+    polygons: Polygons
     layer: NDArray[np.int8]
     on_route: Bool
     centerline: Float
@@ -73,8 +71,9 @@ def pdm_map(rings: Sequence[ArrayLike], layers: ArrayLike, on_route: ArrayLike, 
     """Assemble a :class:`PdmMap` from P open rings ``[*, 2]``, their layers ``[P]`` and flags ``[P]``, and the
     centreline ``[N, >=2]``."""
     flat, ptr, box = _flat_rings(rings)
+    polygons = Polygons(flat, ptr, box, *band_edges(flat, ptr, box))
     line = np.ascontiguousarray(np.asarray(centerline, np.float64)[:, :2])
-    return PdmMap(flat, ptr, box, np.asarray(layers, np.int8), np.asarray(on_route, np.bool_), line, arc_length(line))
+    return PdmMap(polygons, np.asarray(layers, np.int8), np.asarray(on_route, np.bool_), line, arc_length(line))
 
 
 def pdm_traffic(

@@ -100,7 +100,7 @@ def score_states(
     if traffic.valid.shape[1] < samples:
         raise ValueError(f"traffic has {traffic.valid.shape[1]} samples, expected at least {samples}")
     corners = ego_corners(states, vehicle.front, vehicle.rear, vehicle.width / 2)
-    places = ego_places(states, corners, pdm_map.ring, pdm_map.ring_ptr, pdm_map.box, pdm_map.layer, pdm_map.on_route)
+    places = ego_places(states, corners, pdm_map.polygons, pdm_map.layer, pdm_map.on_route)
     fault, contact = np.ones(plans), np.empty((plans, 3), np.int32)
     boxes = (traffic.position, traffic.heading, traffic.valid, traffic.size)
     contacts(

@@ -22,9 +22,9 @@ Fit = Literal["navsim", "differences"]
 
 
 def reference_poses(plan: ArrayLike, dt: float, ego: ArrayLike, t0_us: int, samples: int = SAMPLES) -> Float:
-    """Rear-axle poses ``[samples, 3]`` every 0.1 s, in the frame of ``ego [>=3]``, for a plan ``[N, 3]``.
+    """Rear-axle poses ``[..., samples, 3]`` every 0.1 s, in the frame of ``ego [>=3]``, for plans ``[..., N, 3]``.
 
-    The plan is in the ego frame, pose n at ``(n + 1) * dt`` s; the ego's pose comes before it. Positions and unwrapped
+    A plan is in the ego frame, pose n at ``(n + 1) * dt`` s; the ego's pose comes before it. Positions and unwrapped
     headings are interpolated linearly. A short plan is held at its last pose, a long one is cut.
 
     Times are kept as NAVSIM keeps them, in truncated microseconds of ``t0_us``: what is truncated differs from pose to
@@ -33,12 +33,13 @@ def reference_poses(plan: ArrayLike, dt: float, ego: ArrayLike, t0_us: int, samp
     start = np.asarray(ego, np.float64)[:3]
     cos, sin = np.cos(start[2]), np.sin(start[2])
     relative = np.asarray(plan, np.float64)
-    poses = np.empty((len(relative) + 1, 3))
-    poses[0] = start
-    poses[1:, 0] = start[0] + cos * relative[:, 0] - sin * relative[:, 1]
-    poses[1:, 1] = start[1] + sin * relative[:, 0] + cos * relative[:, 1]
-    poses[1:, 2] = start[2] + relative[:, 2]
-    ends = _microseconds(np.arange(1, len(relative) + 1) * dt, t0_us)
+    count = relative.shape[-2]
+    poses = np.empty((*relative.shape[:-2], count + 1, 3))
+    poses[..., 0, :] = start
+    poses[..., 1:, 0] = start[0] + cos * relative[..., 0] - sin * relative[..., 1]
+    poses[..., 1:, 1] = start[1] + sin * relative[..., 0] + cos * relative[..., 1]
+    poses[..., 1:, 2] = start[2] + relative[..., 2]
+    ends = _microseconds(np.arange(1, count + 1) * dt, t0_us)
     return _interpolate(np.concatenate(((t0_us,), ends)), poses, t0_us, samples)
 
 
@@ -59,15 +60,13 @@ def _interpolate(times: NDArray[np.int64], poses: Float, t0_us: int, samples: in
     at = np.clip(_microseconds(np.arange(samples) * STEP, t0_us), times[0], times[-1])
     # relative to the start: differences of microseconds are exact, and so is the result on the given poses
     now, then = (at - t0_us).astype(np.float64), (times - t0_us).astype(np.float64)
-    heading = np.unwrap(poses[:, 2])
-    return np.stack(
-        (
-            np.interp(now, then, poses[:, 0]),
-            np.interp(now, then, poses[:, 1]),
-            wrap_angle(np.interp(now, then, heading)),
-        ),
-        axis=1,
-    )
+    before = np.clip(np.searchsorted(then, now, side="right") - 1, 0, len(then) - 2)
+    part = ((now - then[before]) / (then[before + 1] - then[before]))[:, None]
+    unwrapped = poses.copy()
+    unwrapped[..., 2] = np.unwrap(poses[..., 2], axis=-1)
+    sampled = unwrapped[..., before, :] + part * (unwrapped[..., before + 1, :] - unwrapped[..., before, :])
+    sampled[..., 2] = wrap_angle(sampled[..., 2])
+    return sampled
 
 
 def simulate(ego: ArrayLike, poses: ArrayLike, fit: Fit = "navsim") -> Float:
