@@ -467,9 +467,9 @@ def test_both_loaders_make_nearly_the_same_drives(real_data: Path, real_scenes: 
         drive = poses_from_frame(ours.reference[:, :3], ours.origin)
         place = np.column_stack([np.interp(steps, np.arange(ours.steps), drive[:, axis]) for axis in range(2)])
         there = poses_from_frame(theirs.reference[:, :3], theirs.origin)
-        assert np.linalg.norm(place - there[:, :2], axis=1).max() < 0.12, entry.id
+        assert np.linalg.norm(place - there[:, :2], axis=1).max() < 0.05, entry.id
         speed = np.interp(steps, np.arange(ours.steps), ours.reference[:, Ego.VX])
-        assert np.abs(speed - theirs.reference[:, Ego.VX]).max() < 0.8, entry.id
+        assert np.abs(speed - theirs.reference[:, Ego.VX]).max() < 0.2, entry.id
         assert np.abs(ours.reference[:, Ego.STEERING]).max() < 0.7
         assert set(ours.map.lane_ids) >= {theirs.map.lane_ids[lane] for lane in theirs.route[:2]}
 
