@@ -10,6 +10,7 @@ from drive.observation import Observation
 from drive.scene import AgentKind, LightState, Scenario
 from drive.scoring.navsim.inputs import PdmMap, PdmTraffic, RoadLayer, pdm_map, pdm_traffic
 from drive.scoring.navsim.pdm_closed import PdmProposal, forecast_traffic, pdm_closed
+from drive.scoring.navsim.scene import cache_token
 from drive.scoring.navsim.scorer import normalized_progress
 from drive.simulator import Simulator
 from drive.vehicle import PACIFICA, ZOE, Ego
@@ -19,7 +20,7 @@ from planners.contract import Context, check_plan
 from scenarios.generate import FAMILIES, Recipe, build
 from tests.planners.roads import curve, lane, scene, signal_line
 from tests.planners.test_baselines import drive
-from tests.scenes import moving, straight_scene
+from tests.scenes import START, moving, straight_scene
 
 CAR, SIZE = AgentKind.CAR, (4.6, 1.9)
 LIMIT = 10.0
@@ -213,6 +214,18 @@ def test_comfort_is_not_judged():
     expected = parts.multiplier * (5 * progress + 5 * parts.time_to_collision_within_bound + 2 * parts.lane_keeping + 2)
     np.testing.assert_allclose(found.score, expected / 14)
     assert (parts.history_comfort == 0.0).any()
+
+
+def test_trap_04_what_the_cache_freezes_into_the_present_is_not_seen_by_the_planner():
+    """A car seen in one later keyframe only stands in all 41 samples of the score, but the planner does not know it."""
+    scenario = straight_scene([(CAR, SIZE, moving((30.0, 0.0), 0.0))], speed=8.0)
+    tracks = scenario.tracks
+    once = np.zeros_like(tracks.valid)
+    once[0, START + 20] = True
+    token = cache_token(replace(scenario, tracks=replace(tracks, valid=once)), START)
+    assert token.traffic.valid.all()
+    np.testing.assert_array_equal(token.reference, cache_token(straight_scene(speed=8.0), START).reference)
+    assert cache_token(scenario, START).reference[-1, 0] < token.reference[-1, 0] - 5.0
 
 
 # --- the planner ------------------------------------------------------------------------------------------------

@@ -55,7 +55,9 @@ def cache_token(scenario: Scenario, step: int) -> Token:
     center = center_from_rear_axle(ego, PACIFICA)[:2]
     surroundings = road_map(scenario.map, route.route_lanes, route.centerline, center - RADIUS, center + RADIUS)
     logged, agents, lights = logged_traffic(scenario, step, route.route_lanes)
-    proposal = pdm_closed(ego, route.centerline, route.speed_limit(scenario.map), surroundings, logged)
+    # The planner sees the frame as it was: not what the cache freezes into it that was seen once, and later.
+    now = logged._replace(valid=logged.valid & scenario.tracks.valid[agents, step, None])
+    proposal = pdm_closed(ego, route.centerline, route.speed_limit(scenario.map), surroundings, now)
     past = np.maximum(step - SPACING * np.arange(HISTORY_KEYFRAMES)[::-1], 0)
     return Token(
         ego=ego,
