@@ -64,6 +64,10 @@ def evaluate(
 
     scenes = resolve_suite(suite, data, maps=maps)
     run = _drive(scenes, planner, out, protocol, traffic, seed, seeds, replan_interval, workers, batch_size)
+    if protocol == "navsim":
+        from evaluation.navsim_results import write_one_stage
+
+        say(f"in NAVSIM's format: {', '.join(str(path) for path in write_one_stage(run))}")
     return _conclude(run, f"drive report {run.path}", f"drive verify {run.path}")
 
 
