@@ -25,8 +25,10 @@ LIMITS: dict[str, tuple[float, float]] = {
 """Signal -> open interval it has to stay in."""
 
 
-def comfort_signals(ego: Float, interval: float) -> dict[str, Float]:
-    """The filtered signals of :data:`LIMITS`, ``[S]`` each, of states ``ego [S, 11]``, S >= 4, every ``interval`` s."""
+def comfort_signals(ego: Float, time_us: NDArray[np.int64]) -> dict[str, Float]:
+    """The filtered signals of :data:`LIMITS`, ``[S]`` each, of states ``ego [S, 11]``, S >= 4, at ``time_us [S]``."""
+    # Absolute seconds in float64 are 2e-7 s coarse today; jerk shows the difference to exact ones in its 7th decimal.
+    interval = float(np.diff(time_us / 1e6).mean())
     yaw_rate, yaw_acceleration = ego[:, Ego.YAW_RATE], ego[:, Ego.YAW_ACCELERATION]
     along = ego[:, Ego.AX] + PACIFICA.rear_axle_to_center * (yaw_rate**2 + yaw_acceleration)
     smooth_along = _filter(along, interval, 8, 2)

@@ -185,31 +185,31 @@ class ReactiveTraffic:
             if math.hypot(agent.pose[0] - center[0], agent.pose[1] - center[1]) <= RADIUS
         ]
         standing = [shape for _, shape in self._replayed(k + 1)]
-        for agent in self._agents:
+        for number, agent in enumerate(self._agents, start=1):
             agent.plan(self._world, light)
-            others = [other for other in self._agents if other is not agent]
-            closed = {
+            closed = dict.fromkeys(
                 stop
                 for lane in agent.route
                 if self._world.connector[lane] and light[lane] == LightState.RED
                 for stop in self._world.stop_lines[lane]
-            }
-            shapes = [car, *(other.shape for other in others), *standing, *(self._stops[stop] for stop in closed)]
-            hit = np.flatnonzero(shapely.intersects(agent.corridor(), shapes))
+            )
+            shapes = [car, *(other.shape for other in self._agents), *standing, *(self._stops[n] for n in closed)]
+            hit = shapely.STRtree(shapes).query(agent.corridor(), predicate="intersects")
+            hit = hit[hit != number]
             if self._world.limit[agent.route[-1]] > 0.0:
                 agent.target = float(self._world.limit[agent.route[-1]])
             if not len(hit):
                 agent.move(agent.path_left, 0.0, agent.length / 2, dt)
                 continue
-            gap = shapely.distance(agent.shape, [shapes[n] for n in hit])
-            nearest = int(hit[int(np.argmin(gap))])
+            # Of several at the same distance (0: their footprints overlap) the tree's choice counts, as there.
+            nearest = int(hit[shapely.STRtree([shapes[n] for n in hit]).nearest(agent.shape)])
             speed, heading = 0.0, agent.pose[2]
             if nearest == 0:
                 speed = car_speed * math.cos(ego[Ego.HEADING] - heading)
-            elif nearest <= len(others):
-                lead = others[nearest - 1]
+            elif nearest <= len(self._agents):
+                lead = self._agents[nearest - 1]
                 speed = lead.speed * math.cos(lead.pose[2] - heading)
-            agent.move(float(gap.min()), speed, 0.0, dt)
+            agent.move(float(shapely.distance(agent.shape, shapes[nearest])), speed, 0.0, dt)
         self._record(k + 1)
 
     def tracks(self) -> NuplanTracks:

@@ -78,7 +78,7 @@ def score_drive(drive: NuplanDrive) -> NuplanScore:
     progress = progress_ratio(world, route_of(world, expert), expert, np.ascontiguousarray(center[:, :2]))
     backwards = progress_in_window(world, center, route, interval)
     excess = overspeed(world, drive.speed, route)
-    signals = comfort_signals(drive.ego, interval)
+    signals = comfort_signals(drive.ego, drive.time_us[: len(drive.ego)])
     metrics = {
         "no_ego_at_fault_collisions": no_at_fault_collisions(drive, contacts),
         "drivable_area_compliance": float(not off_road.any()),
