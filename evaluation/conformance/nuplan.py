@@ -40,7 +40,9 @@ def score_case(case: Mapping[str, Any], maps: Mapping[str, Any]) -> dict[str, An
         DataError: The case or its map is not complete; the sentence names it and the field.
     """
     fields = Fields(case)
-    world = read_map(fields.entry(maps, "map_id", "maps"))
+    map_id = _name(fields, "map_id")
+    fields.entry(maps, "map_id", "maps")
+    world = read_map(Fields(maps[map_id], f"{fields.where}, map {map_id!r}"))
     time_us = fields.numbers("time_us", (-1,), least=MIN_SAMPLES + 1).astype(np.int64)
     if not (np.diff(time_us) > 0).all():
         raise fields.wrong("time_us", "does not increase from sample to sample")

@@ -1,5 +1,7 @@
-"""``nuplan_cls@1``: nuPlan's closed-loop score of a scene driven by :class:`drive.scoring.nuplan.simulation.
-NuplanSimulation` (or any rollout with a sample every 0.1 s), and its aggregation over scenes.
+"""``nuplan_cls@1``: nuPlan's closed-loop score of a scene, and its aggregation over scenes.
+
+Scenes are driven by :class:`drive.scoring.nuplan.simulation.NuplanSimulation`; any rollout with a sample every 0.1 s
+can be scored.
 
 The definition is ``drive.scoring.nuplan``; this module adds causes to the numbers. The last sample of a rollout is not
 scored: the reference records a state when it asks the planner, and it does not ask at the end.
