@@ -73,7 +73,7 @@ def evaluate(
         suite, planners: What to run.
         out: Run folder; units that have a row there are not run again.
         protocol_name: How planners are asked and judged (:mod:`evaluation.protocols`).
-        traffic: What moves the other agents; the suite's default if None.
+        traffic: What moves the other agents; the suite's or the protocol's default if None.
         replan_interval: Seconds between plans, a multiple of 0.1; the protocol's own if None.
         seed, seeds: First run seed, and how many.
         engine: Where the work is done; two worker processes by default.
@@ -95,7 +95,7 @@ def evaluate(
     store = store or Store()
     settings = Settings(
         protocol=protocol_name,
-        traffic=traffic or suite.default_traffic,
+        traffic=traffic or how.default_traffic(suite.default_traffic),
         replan_interval=how.replan_interval if replan_interval is None else replan_interval,
         seed=seed,
         seeds=seeds,

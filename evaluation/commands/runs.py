@@ -43,7 +43,7 @@ def evaluate(
     ] = "closed-loop",
     traffic: Annotated[
         Literal["log", "idm", "constant_velocity"] | None,
-        arg(help="What moves the other agents; by default idm in generated scenes and log in recorded ones."),
+        arg(help="What moves the other agents; by default idm in generated scenes, else log, and log for navsim."),
     ] = None,
     seed: Annotated[int, arg(help="First run seed.")] = 0,
     seeds: Annotated[int, arg(help="Number of run seeds.", metavar="N")] = 1,

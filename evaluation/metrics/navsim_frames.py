@@ -119,7 +119,7 @@ def recompute_navsim(row: Mapping[str, Any]) -> float | None:
     return float(np.mean([combine(frame, frame[EXTENDED_COMFORT]) for frame in frames])) if frames else None
 
 
-def read_frames(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def read_frames(row: Mapping[Any, Any]) -> list[dict[str, Any]]:
     """What a result row keeps of its frames; empty for rows of other protocols and of failed units."""
     text = row.get("frames")
     return json.loads(text) if isinstance(text, str) else []

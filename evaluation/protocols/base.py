@@ -10,6 +10,7 @@ from drive.errors import PlannerError
 from drive.observation import Observation
 from drive.rollout import Rollout
 from drive.scene import DT, Scenario
+from drive.simulator import Traffic
 from drive.vehicle import VehicleParameters
 from evaluation.metrics.base import Metric, to_row
 from planners.contract import Context, Plan, PrivilegedContext
@@ -82,6 +83,10 @@ class Protocol(ABC):
 
     versions: Mapping[str, str]
     replan_interval: float
+
+    def default_traffic(self, suite: Traffic) -> Traffic:
+        """What moves the other agents unless the user says otherwise: by default what the suite says."""
+        return suite
 
     @abstractmethod
     def drive(self, drives: Sequence[Drive], settings: "Settings") -> None:

@@ -18,7 +18,7 @@ from drive.observation import Observation, Observer
 from drive.rollout import Rollout
 from drive.scene import Scenario
 from drive.scoring.navsim.inputs import SAMPLES
-from drive.simulator import exact_spacing, replan_steps
+from drive.simulator import Traffic, exact_spacing, replan_steps
 from drive.vehicle import PACIFICA, VehicleParameters
 from evaluation.manifest import Settings
 from evaluation.metrics.base import NAVSIM_VERSIONS, Metric, to_row
@@ -34,6 +34,10 @@ class Navsim(Protocol):
 
     versions: Mapping[str, str] = NAVSIM_VERSIONS
     replan_interval = 2.0
+
+    def default_traffic(self, suite: Traffic) -> Traffic:
+        """NAVSIM's one-stage evaluation replays the log."""
+        return "log"
 
     def check(self, settings: Settings) -> None:
         """Frames are steps apart, and traffic either replays the log or is NAVSIM's reactive one."""

@@ -14,7 +14,9 @@ from markupsafe import Markup
 from drive.errors import DriveError
 from drive.scene import Scenario
 from evaluation.explain import causes
-from evaluation.leaderboard import EVENTS, Entry, build, gather
+from evaluation.leaderboard import EVENTS, TABLE_METRICS, Entry, build, gather
+from evaluation.metrics.navsim_frames import read_frames
+from evaluation.protocols import protocol
 from evaluation.results import RunFolder, write_atomically
 from evaluation.suite import load_scene
 from scenarios.store import Store
@@ -26,18 +28,22 @@ PICTURES = 12
 PIXELS = 480
 COLORS = 128  # of a picture's palette: a third of the bytes, no visible loss
 
-COLUMNS = {
-    "collision_at_fault": "at fault",
-    "off_road": "off road",
-    "wrong_way": "wrong way",
-    "red_light": "red light",
-    "progress": "progress",
-    "ttc_ok": "ttc ok",
-    "comfort": "comfort",
+COLUMNS = TABLE_METRICS | {
+    "closed-loop": {
+        "collision_at_fault": "at fault",
+        "off_road": "off road",
+        "wrong_way": "wrong way",
+        "red_light": "red light",
+        "progress": "progress",
+        "ttc_ok": "ttc ok",
+        "comfort": "comfort",
+    }
 }
 SHARES = (*EVENTS, "ttc_ok")
 # Which cause decides the moment shown, gravest first.
-DECISIVE = ("nc", "off_road", "red_light", "direction", "ttc_ok", "comfort", "progress")
+DECISIVE = {name: tuple(columns) for name, columns in TABLE_METRICS.items()} | {
+    "closed-loop": ("nc", "off_road", "red_light", "direction", "ttc_ok", "comfort", "progress")
+}
 
 
 def write_report(run: RunFolder, out: Path | None = None, store: Store | None = None, pictures: int = PICTURES) -> Path:
@@ -74,11 +80,11 @@ def write_report(run: RunFolder, out: Path | None = None, store: Store | None = 
             "score",
             "95 % interval",
             "against best",
-            *COLUMNS.values(),
+            *COLUMNS[board.protocol].values(),
             "units",
             "planning per scene",
         ],
-        lines=[_line(entry) for entry in board.entries],
+        lines=[_line(entry, COLUMNS[board.protocol]) for entry in board.entries],
         notes=board.notes,
         families=list(board.families),
         by_family=_family_lines(board.entries, board.families),
@@ -94,9 +100,9 @@ def write_report(run: RunFolder, out: Path | None = None, store: Store | None = 
     return out
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def _line(entry: Entry, columns: Mapping[str, str]) -> dict[str, Any]:
     cells = [{"text": _difference(entry), "bad": False}]
-    for name in COLUMNS:
+    for name in columns:
         metric = entry.metrics.get(name)
         mean = None if metric is None else metric.mean
         text = "–" if mean is None else f"{100 * mean:.0f} %" if name in SHARES else f"{mean:.2f}"
@@ -156,23 +162,33 @@ def _family_lines(entries: Sequence[Entry], families: Mapping[str, Sequence[Entr
 
 
 def _worst(rows: "pd.DataFrame", planners: Sequence[str]) -> list[dict[str, Any]]:
-    """Units that failed or scored 0, planners in turn, each one's gravest first."""
+    """Units that failed or scored 0 (in one of their frames), planners in turn, each one's gravest first."""
     records: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
     queues = []
     for planner in planners:
-        mine = [row for row in records if row["planner"] == planner and (row["status"] != "ok" or row["score"] == 0.0)]
+        mine = [row for row in records if row["planner"] == planner and _zero(row)]
         queues.append(sorted(mine, key=lambda row: (_severity(row), row["scenario"], row["seed"])))
     return [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]
 
 
+def _zero(row: Mapping[str, Any]) -> bool:
+    frames = read_frames(row)
+    return row["status"] != "ok" or row["score"] == 0.0 or any(frame["epdms"] == 0.0 for frame in frames)
+
+
 def _broken(row: Mapping[str, Any]) -> list[str]:
     """Metrics that cost points, gravest first."""
-    return [name for name in DECISIVE if (row[name] == 1.0 if name in EVENTS else row[name] < 1.0)]
+    return [name for name in _decisive(row) if (row[name] == 1.0 if name in EVENTS else row[name] < 1.0)]
+
+
+def _decisive(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return DECISIVE[row.get("protocol") or "closed-loop"]
 
 
 def _severity(row: Mapping[str, Any]) -> int:
     """0 for a failed unit, else the rank of its gravest fault."""
-    return 0 if row["status"] != "ok" else 1 + DECISIVE.index((_broken(row) or DECISIVE[-1:])[0])
+    decisive = _decisive(row)
+    return 0 if row["status"] != "ok" else 1 + decisive.index((_broken(row) or decisive[-1:])[0])
 
 
 def _card(run: RunFolder, row: Mapping[str, Any], store: Store) -> dict[str, Any]:
@@ -232,7 +248,9 @@ def _commands(run: RunFolder, bad: Sequence[Mapping[str, Any]]) -> list[str]:
     command = f"drive eval --suite {shlex.quote(manifest.suite.name)} {planners} --traffic {settings.traffic}"
     if manifest.suite.data is not None:
         command += " --data PATH/TO/DATA"
-    if settings.replan_interval != 0.5:
+    if settings.protocol != "closed-loop":
+        command += f" --protocol {settings.protocol}"
+    if settings.replan_interval != protocol(settings.protocol).replan_interval:
         command += f" --replan-interval {settings.replan_interval}"
     if settings.seed or settings.seeds != 1:
         command += f" --seed {settings.seed} --seeds {settings.seeds}"
