@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from drive.errors import RunError
 from evaluation.explain_navsim import navsim_causes, navsim_lines
+from evaluation.explain_nuplan import nuplan_causes, nuplan_lines
 from evaluation.metrics.base import CLOSED_LOOP_VERSIONS
 from evaluation.metrics.drive_score import MIN_PROGRESS, WEIGHTS, recompute_score
 
@@ -24,6 +25,9 @@ TERMS = {
     "speed_ok": ("speed limit kept", "above the speed limit"),
     "comfort": ("comfort", "uncomfortable"),
 }
+
+# Protocol -> its lines, and its causes in words; closed loop is explained here.
+OTHER_PROTOCOLS = {"navsim": (navsim_lines, navsim_causes), "nuplan": (nuplan_lines, nuplan_causes)}
 
 
 def explain(rows: "pd.DataFrame", scenario: str, planner: str) -> str:
@@ -49,8 +53,8 @@ def explain_row(row: Mapping[Any, Any]) -> str:
     head = f"{unit}: score {row['score']:.4f}"
     if row["status"] != "ok":
         return f"{head}\n\nThe unit failed, and a failed unit scores 0:\n  {row['error']}"
-    if row.get("protocol") == "navsim":
-        return "\n".join((head, "", *navsim_lines(row), "", "In short: " + "; ".join(causes(row)) + "."))
+    if (other := OTHER_PROTOCOLS.get(str(row.get("protocol")))) is not None:
+        return "\n".join((head, "", *other[0](row), "", "In short: " + "; ".join(causes(row)) + "."))
     lines = [head, "", f"{CLOSED_LOOP_VERSIONS['score']} = product of the factors x weighted mean of the terms", ""]
     product, factors = 1.0, []
     lines.append("factors")
@@ -91,8 +95,8 @@ def causes(row: Mapping[Any, Any]) -> list[str]:
     """What cost this unit its points, in words, gravest first; one phrase also if nothing did."""
     if row["status"] != "ok":
         return [f"failed: {row['error']}"]
-    if row.get("protocol") == "navsim":
-        return navsim_causes(row)
+    if (other := OTHER_PROTOCOLS.get(str(row.get("protocol")))) is not None:
+        return other[1](row)
     found = []
     for column, (_, broken, is_event) in FACTORS.items():
         value = _value(row, column)

@@ -48,11 +48,21 @@ TABLE_METRICS = {
         "epdms.history_comfort": "HC",
         "epdms.two_frame_extended_comfort": "EC",
     },
+    "nuplan": {
+        "nuplan_cls.no_ego_at_fault_collisions": "NC",
+        "nuplan_cls.drivable_area_compliance": "DAC",
+        "nuplan_cls.driving_direction_compliance": "DDC",
+        "nuplan_cls.ego_is_making_progress": "MP",
+        "nuplan_cls.ego_progress_along_expert_route": "EP",
+        "nuplan_cls.time_to_collision_within_bound": "TTC",
+        "nuplan_cls.speed_limit_compliance": "SL",
+        "nuplan_cls.ego_is_comfortable": "C",
+    },
 }
 """Protocol -> metric column -> head in the printed leaderboard."""
-CELLS = {"closed-loop": "100 %", "navsim": "1.00"}
+CELLS = {"closed-loop": "100 %", "navsim": "1.00", "nuplan": "1.00"}
 """Protocol -> the widest cell of these columns."""
-WIDTHS = {"closed-loop": TABLE_WIDTH, "navsim": 116}
+WIDTHS = {"closed-loop": TABLE_WIDTH, "navsim": 116, "nuplan": 110}
 """Protocol -> columns of text that the table takes: NAVSIM has nine parts, and people know them by their order."""
 
 

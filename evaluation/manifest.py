@@ -33,7 +33,7 @@ class _Model(BaseModel):
 class Settings(_Model):
     """What decides, together with scene and planner, how a unit ends."""
 
-    protocol: Literal["closed-loop", "navsim"] = "closed-loop"
+    protocol: Literal["closed-loop", "navsim", "nuplan"] = "closed-loop"
     traffic: Literal["log", "idm", "constant_velocity"]
     replan_interval: float = Field(default=0.5, gt=0)
     seed: int = 0

@@ -6,6 +6,7 @@ from typing import Any
 from evaluation.metrics.base import metric_columns
 from evaluation.metrics.drive_score import recompute_score
 from evaluation.metrics.navsim_frames import recompute_navsim
+from evaluation.metrics.nuplan_score import recompute_nuplan
 
 _CAUSE_TYPES = {"step": "BIGINT", "agent": "VARCHAR", "detail": "VARCHAR"}
 
@@ -43,4 +44,5 @@ COLUMNS: Mapping[str, str] = {
 
 def recompute(row: Mapping[str, Any]) -> float | None:
     """The score that follows from a row's own columns; 0 for a failed unit."""
-    return recompute_navsim(row) if row.get("protocol") == "navsim" else recompute_score(row)
+    how = {"navsim": recompute_navsim, "nuplan": recompute_nuplan}.get(str(row.get("protocol")), recompute_score)
+    return how(row)

@@ -38,18 +38,23 @@ def evaluate(
     data: Data = None,
     maps: Maps = None,
     protocol: Annotated[
-        Literal["closed-loop", "navsim"],
-        arg(help="closed-loop: plans are driven. navsim: EPDMS of plans asked along the recorded or expert drive."),
+        Literal["closed-loop", "navsim", "nuplan"],
+        arg(
+            help="closed-loop: plans are driven. navsim: EPDMS of plans asked along the recorded or expert drive. "
+            "nuplan: nuPlan's simulation and closed-loop score."
+        ),
     ] = "closed-loop",
     traffic: Annotated[
         Literal["log", "idm", "constant_velocity"] | None,
-        arg(help="What moves the other agents; by default idm in generated scenes, else log, and log for navsim."),
+        arg(
+            help="What moves the other agents; by default log; idm in closed loop on generated scenes."
+        ),
     ] = None,
     seed: Annotated[int, arg(help="First run seed.")] = 0,
     seeds: Annotated[int, arg(help="Number of run seeds.", metavar="N")] = 1,
     replan_interval: Annotated[
         float | None,
-        arg(help="Seconds between plans, a multiple of 0.1; by default 0.5, under navsim 2.", metavar="S"),
+        arg(help="Seconds between plans, a multiple of 0.1; by default 0.5, navsim 2, nuplan 0.1.", metavar="S"),
     ] = None,
     workers: Workers = None,
     batch_size: Annotated[int, arg(help="Scenes simulated together at most; no effect on results.", metavar="N")] = 8,

@@ -72,7 +72,26 @@ NAVSIM_VERSIONS: Mapping[str, str] = {
 }
 """The same for ``--protocol navsim``."""
 
-METRIC_NAMES: tuple[str, ...] = tuple(dict.fromkeys((*CLOSED_LOOP_VERSIONS, *NAVSIM_VERSIONS)))
+NUPLAN_PARTS = (
+    "no_ego_at_fault_collisions",
+    "drivable_area_compliance",
+    "driving_direction_compliance",
+    "ego_is_making_progress",
+    "ego_progress_along_expert_route",
+    "time_to_collision_within_bound",
+    "speed_limit_compliance",
+    "ego_is_comfortable",
+)
+"""nuPlan's metrics. The first four multiply the others."""
+
+NUPLAN_VERSIONS: Mapping[str, str] = {
+    "score": "nuplan_cls@1",
+    "nuplan_cls": "nuplan_cls@1",
+    **{f"nuplan_cls.{part}": "nuplan_cls@1" for part in NUPLAN_PARTS},
+}
+"""The same for ``--protocol nuplan``."""
+
+METRIC_NAMES: tuple[str, ...] = tuple(dict.fromkeys((*CLOSED_LOOP_VERSIONS, *NAVSIM_VERSIONS, *NUPLAN_VERSIONS)))
 """Every metric of every protocol: result files have columns for all of them."""
 
 WITHOUT_CAUSE = ("epdms_fixed", "pdms", *(f"epdms_cl.{part}" for part in NAVSIM_PARTS[:-1]))

@@ -8,7 +8,7 @@ scored: the reference records a state when it asks the planner, and it does not 
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from drive.scene import Scenario
 from drive.scoring.nuplan.comfort import LIMITS, MIN_SAMPLES
 from drive.scoring.nuplan.inputs import NuplanDrive, NuplanMap, NuplanTracks
 from drive.scoring.nuplan.scene import nuplan_map
-from drive.scoring.nuplan.score import METRICS, NuplanScore, score_drive
+from drive.scoring.nuplan.score import METRICS, NuplanScore, combine, score_drive
 from evaluation.metrics.base import Metric
 
 NAME = "nuplan_cls"
@@ -46,6 +46,15 @@ def nuplan_score(scenario: Scenario, rollout: Rollout, world: NuplanMap | None =
     causes = _causes(drive, score)
     metrics = {f"{NAME}.{name}": causes.get(name, Metric(score.metrics[name])) for name in METRICS}
     return {NAME: Metric(score.score), **metrics}
+
+
+def recompute_nuplan(row: Mapping[str, Any]) -> float | None:
+    """The score of a result row from its metric columns, or None if it has not got them."""
+    if row.get("status", "ok") != "ok":
+        return 0.0
+    values = {name: row.get(f"{NAME}.{name}") for name in METRICS}
+    known = {name: float(value) for name, value in values.items() if value is not None and value == value}
+    return combine(known) if len(known) == len(METRICS) else None
 
 
 def drive_of(scenario: Scenario, rollout: Rollout, world: NuplanMap) -> NuplanDrive:

@@ -1,11 +1,10 @@
-"""How planners are asked and judged: ``closed-loop``, ``navsim``, one file each; :func:`protocol` finds one by name."""
+"""How planners are asked and judged: ``closed-loop``, ``navsim``, ``nuplan``; :func:`protocol` finds one by name."""
 
-from typing import Literal, get_args
+from typing import Literal
 
 from evaluation.protocols.base import Protocol
 
-Name = Literal["closed-loop", "navsim"]
-NAMES: tuple[Name, ...] = get_args(Name)
+Name = Literal["closed-loop", "navsim", "nuplan"]
 
 
 def protocol(name: Name) -> Protocol:
@@ -14,6 +13,10 @@ def protocol(name: Name) -> Protocol:
         from evaluation.protocols.navsim import Navsim
 
         return Navsim()
+    if name == "nuplan":
+        from evaluation.protocols.nuplan import Nuplan
+
+        return Nuplan()
     from evaluation.protocols.closed_loop import ClosedLoop
 
     return ClosedLoop()

@@ -1,14 +1,16 @@
 """PDM-Closed as a planner: 15 proposals along the route, each driven in thought and scored by NAVSIM's rules.
 
 Dauner et al. 2023, in NAVSIM's version (:mod:`drive.scoring.navsim.pdm_closed`), with the size of the ego's own car.
-A proposal begins on its path, beside the ego; the tracker brings the car there. Two things are different from NAVSIM,
-where the planner is asked once a scene: roadblocks are derived from neighbours where it has them from its map, and a
+Two things are different from NAVSIM's: roadblocks are derived from neighbours where NAVSIM has them from its map, and a
 red light counts no more once the ego's centre is on the connector it governs, or the ego would stop in the junction.
+NAVSIM asks once a scene; where this planner is asked again before a proposal ends, proposals, which begin on their
+paths beside the ego, are drawn to the ego.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from drive.geometry import wrap_angle
 from drive.kernels.rings import strictly_inside
 from drive.map import VectorMap
 from drive.observation import MAP_RADIUS, Observation
@@ -17,13 +19,15 @@ from drive.scoring.navsim.inputs import PdmTraffic, pdm_traffic
 from drive.scoring.navsim.pdm_closed import pdm_closed
 from drive.scoring.navsim.route import groups_of_lanes, plan_route
 from drive.scoring.navsim.scene import road_map
-from drive.vehicle import VehicleParameters
+from drive.vehicle import Ego, VehicleParameters
 from planners.contract import Context, Plan, Planner
 from scenarios.roadgraph import roadblocks
 
 Float = NDArray[np.float64]
 
 DT = 0.1
+SCORED = 4.0  # s of a proposal that count in its score
+MERGE_TIME, MIN_MERGE = 1.5, 8.0  # s at the present speed, m: the way from beside a path onto it
 REACH = np.full(2, MAP_RADIUS)
 STRAIGHT_ON = np.column_stack((np.arange(0.0, 101.0), np.zeros((101, 2))))
 
@@ -35,10 +39,12 @@ class PDMClosed(Planner):
     """
 
     _vehicle: VehicleParameters
+    _asked_again: bool
 
     def reset(self, context: Context) -> None:
-        """Remember the car."""
+        """Remember the car, and whether a plan is followed to its end."""
         self._vehicle = context.vehicle
+        self._asked_again = context.replan_interval < SCORED
 
     def plan(self, observation: Observation) -> Plan:
         """Five seconds, every object forecast at constant velocity. Without any lane: straight on."""
@@ -56,7 +62,8 @@ class PDMClosed(Planner):
             self._traffic(observation, world, route_lanes),
             self._vehicle,
         )
-        return Plan(found.proposals[:, 1:], found.score, found.chosen, DT)
+        proposals = _from_here(found.proposals, ego) if self._asked_again else found.proposals
+        return Plan(proposals[:, 1:], found.score, found.chosen, DT)
 
     def _traffic(self, observation: Observation, world: VectorMap, route_lanes: NDArray[np.int32]) -> PdmTraffic:
         """Agents seen now, and the red connectors of the route."""
@@ -80,6 +87,28 @@ class PDMClosed(Planner):
     def _on(self, world: VectorMap, lane: int) -> bool:
         low, high = world.polygon_ptr[lane], world.polygon_ptr[lane + 1]
         return strictly_inside(world.polygon, low, high, self._vehicle.rear_axle_to_center, 0.0)
+
+
+def _from_here(proposals: Float, ego: Float) -> Float:
+    """Proposals ``[K, T, 3]`` that begin at the ego instead of beside it, and reach their path smoothly.
+
+    A tracker that is asked anew at every step sees only the first poses of each plan: of a jump aside it would see
+    headings straight on, and never steer.
+    """
+    steps = np.linalg.norm(np.diff(proposals[..., :2], axis=1), axis=2)
+    driven = np.concatenate((np.zeros((len(proposals), 1)), np.cumsum(steps, axis=1)), axis=1)
+    heading = proposals[..., 2]
+    beside = ego[:2] - proposals[:, 0, :2]
+    aside = np.cos(heading[:, 0]) * beside[:, 1] - np.sin(heading[:, 0]) * beside[:, 0]
+    length = max(MIN_MERGE, MERGE_TIME * ego[Ego.VX])
+    part = np.minimum(driven / length, 1.0)
+    shift = aside[:, None] * (1.0 - part * part * (3.0 - 2.0 * part))
+    slope = -aside[:, None] * 6.0 * part * (1.0 - part) / length
+    merged = proposals.copy()
+    merged[..., 0] -= np.sin(heading) * shift
+    merged[..., 1] += np.cos(heading) * shift
+    merged[..., 2] = wrap_angle(heading + np.arctan(slope))
+    return merged
 
 
 def observed_map(observation: Observation) -> VectorMap:

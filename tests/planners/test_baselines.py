@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from drive.geometry import wrap_angle
+from drive.geometry import poses_from_frame, wrap_angle
 from drive.observation import Observation
 from drive.rollout import Rollout
 from drive.scene import AgentKind, LightState, Scenario
@@ -331,3 +331,25 @@ def test_same_scene_same_plans(planner):
 def test_senseless_options_are_refused(options):
     with pytest.raises(ValueError, match=options.partition("=")[0]):
         resolve(f"idm[{options}]").build()
+
+
+def test_log_replay_plans_the_log_also_from_beside_it():
+    scenario = on_straight(speed=8.0)
+    reference = scenario.reference.copy()
+    reference[:, Ego.VX] = 5.0  # the tracker begins slower than the log goes on
+    scenario = replace(scenario, reference=reference)
+    planner = resolve("log_replay").build()
+    planner.reset(
+        PrivilegedContext(
+            vehicle=scenario.ego_vehicle, dt=0.1, replan_interval=0.5, min_horizon=2.0, seed=0, scenario=scenario
+        )
+    )
+    simulator = Simulator([scenario], "log", "lqr")
+    for turn in range(8):
+        plan = planner.plan(simulator.observe()[0])
+        now = 5 * turn
+        ego = simulator.rollouts()[0].ego[now, :3].astype(np.float64)
+        planned = poses_from_frame(plan.candidates[0], ego)
+        np.testing.assert_allclose(planned[:20, :2], reference[START + now + 1 :][:20, :2], atol=1e-4)
+        simulator.step([plan.candidates[0]], [plan.dt])
+    assert np.abs(ego[0] - reference[START + now, 0]) > 0.5  # it really is beside the log

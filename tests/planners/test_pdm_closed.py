@@ -12,6 +12,7 @@ from drive.scoring.navsim.inputs import PdmMap, PdmTraffic, RoadLayer, pdm_map, 
 from drive.scoring.navsim.pdm_closed import PdmProposal, forecast_traffic, pdm_closed
 from drive.scoring.navsim.scene import cache_token
 from drive.scoring.navsim.scorer import normalized_progress
+from drive.scoring.nuplan.simulation import NuplanSimulation
 from drive.simulator import Simulator
 from drive.vehicle import PACIFICA, ZOE, Ego
 from evaluation.metrics.drive_score import score_rollout
@@ -344,3 +345,31 @@ def test_generated_scenes_are_driven_on_the_road_and_to_their_end(family):
     assert metrics["off_road"].value == 0.0, metrics["off_road"].detail
     assert metrics["wrong_way"].value == 0.0, metrics["wrong_way"].detail
     assert metrics["progress"].value > 0.9
+
+
+def test_asked_at_every_step_it_still_steers_onto_its_path():
+    scenario = straight_scene(speed=8.0)
+    reference = scenario.reference.copy()
+    reference[:, Ego.Y] = 0.8  # beside the centreline; the tracker sees the first pose of each plan only
+    scenario = replace(scenario, reference=reference)
+    planner = PDMClosed()
+    planner.reset(Context(vehicle=PACIFICA, dt=0.1, replan_interval=0.1, min_horizon=2.0, seed=0))
+    simulation = NuplanSimulation(scenario, reactive=False)
+    while not simulation.done:
+        chosen = planner.plan(simulation.observe())
+        simulation.step(chosen.candidates[chosen.chosen], chosen.dt)
+    assert abs(simulation.result().ego[-1, Ego.Y]) < 0.3
+
+
+def test_asked_once_its_proposals_are_navsims():
+    scenario = straight_scene(speed=8.0)
+    seen = Simulator([scenario]).observe()[0]
+    plans = []
+    for interval in (0.5, 4.0):
+        planner = PDMClosed()
+        planner.reset(Context(vehicle=PACIFICA, dt=0.1, replan_interval=interval, min_horizon=2.0, seed=0))
+        plans.append(planner.plan(seen))
+    again, once = (found.candidates for found in plans)
+    assert np.abs(once[5:, 0, 1]).min() > 0.9  # one metre beside the ego at once
+    assert np.abs(again[:, 0, 1]).max() < 0.1
+    np.testing.assert_allclose(again[:, -1], once[:, -1], atol=1e-9)

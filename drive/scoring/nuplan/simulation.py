@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drive.kernels.nuplan_tracking import tracked_step
-from drive.kernels.vehicle import resample_plan
+from drive.kernels.vehicle import curvature_profile, perfect_step, resample_plan, velocity_profile
 from drive.observation import Observation, Observer
 from drive.rollout import Rollout
 from drive.scene import DT, Scenario
@@ -64,10 +64,12 @@ class NuplanSimulation:
     Args:
         scenario: The scene.
         reactive: True for IDM agents (challenge 3), False for replayed ones (challenge 2).
+        perfect: True to put the ego on its plan instead of tracking it, for replays of the log.
     """
 
-    def __init__(self, scenario: Scenario, reactive: bool) -> None:
+    def __init__(self, scenario: Scenario, reactive: bool, perfect: bool = False) -> None:
         self._scenario = scenario
+        self._perfect = perfect
         self._observer = Observer(scenario)
         self._tracks = recorded_tracks(scenario)
         self._k = 0
@@ -98,9 +100,16 @@ class NuplanSimulation:
         spacing = float(str(np.float32(dt)))  # the decimal a stored spacing stands for
         state = self._ego[self._k]
         poses = resample_plan(plan.astype(np.float64), spacing, state[Ego.X], state[Ego.Y], state[Ego.HEADING])
-        self._ego[self._k + 1] = tracked_step(
-            state, poses, self._scenario.t0_us + self._k * STEP_US, DT, PACIFICA.wheelbase
-        )
+        if self._perfect:
+            speeds = velocity_profile(poses)
+            perfect_step(
+                *(state, self._ego[self._k + 1], poses, speeds, curvature_profile(poses, speeds), 0),
+                PACIFICA.wheelbase,
+            )
+        else:
+            self._ego[self._k + 1] = tracked_step(
+                state, poses, self._scenario.t0_us + self._k * STEP_US, DT, PACIFICA.wheelbase
+            )
         if self._traffic is not None:
             self._traffic.step(self._k, state, DT)
         self._plans.append((plan, spacing))
