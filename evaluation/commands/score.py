@@ -26,17 +26,20 @@ def score(
     ] = None,
 ) -> int:
     """Score given trajectories instead of planners, with the reference's own inputs. One JSON line per case."""
-    from evaluation.conformance.files import atomic_lines, read_json, read_lines
+    from drive.errors import DataError
+    from evaluation.conformance.files import atomic_lines, read_cases, read_json
 
     if format == "navsim-submission":
-        from evaluation.conformance.submission import score_submission
+        from evaluation.conformance.submission import score_submission, with_average
 
-        records: Iterator[dict[str, Any]] = score_submission(cases, data, maps)
+        records: Iterator[dict[str, Any]] = with_average(score_submission(cases, data, maps))
+    elif maps is None:
+        raise DataError(f"{cases}: say with --maps in which file the maps of its cases are")
     else:
-        known = read_json(maps) if maps is not None else {}
-        records = (_scorer(format)(case, known) for case in read_lines(cases))
+        known, scorer = read_json(maps), _scorer(format)
+        records = (scorer(case, known) for case in read_cases(cases))
     count = atomic_lines(out, records)
-    say(f"{out}: {count} cases scored")
+    say(f"{out}: {count} lines of results")
     return DONE
 
 

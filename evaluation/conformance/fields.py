@@ -11,6 +11,10 @@ from drive.errors import DataError
 Float = NDArray[np.float64]
 Value = TypeVar("Value")
 
+LARGEST = 1e9  # of any quantity in SI units: what is beyond is a mistake, and its square may overflow
+LARGEST_WHOLE = 2**53
+"""Whole numbers up to here, such as times in microseconds, are exact as floats."""
+
 
 class Fields:
     """A JSON object and its name in error texts; every reader checks what it returns."""
@@ -32,17 +36,20 @@ class Fields:
         return DataError(f"{self.where}: {field} {why}")
 
     def optional(self, field: str) -> "Fields | None":
-        """An object or list that may be absent or null."""
-        value = self._content.get(field)
-        if value is None:
-            return None
-        return Fields(value, f"{self.where}, {field}") if isinstance(value, Mapping) else self
+        """An object that may be absent or null."""
+        return Fields(self._content[field], f"{self.where}, {field}") if self.has(field) else None
+
+    def has(self, field: str) -> bool:
+        """True if a field is there and not null."""
+        return self._content.get(field) is not None
 
     def integer(self, field: str) -> int:
         """A whole number."""
         value = self[field]
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.wrong(field, f"is {_short(value)}, expected a whole number")
+        if abs(value) > LARGEST_WHOLE:
+            raise self.wrong(field, f"is {_short(value)}, expected a number up to {LARGEST_WHOLE}")
         return value
 
     def number(self, field: str) -> float:
@@ -52,12 +59,16 @@ class Fields:
             raise self.wrong(field, f"is {value}, expected a positive number")
         return value
 
-    def numbers(self, field: str, shape: Sequence[int], least: int = 1) -> Float:
+    def numbers(self, field: str, shape: Sequence[int], least: int = 1, largest: float = LARGEST) -> Float:
         """An array of finite numbers; -1 in ``shape`` stands for any length of at least ``least``."""
+        value = self[field]
         try:
-            array = np.asarray(self[field], np.float64)
-        except (TypeError, ValueError):
-            raise self.wrong(field, f"is ragged or no numbers: {_short(self[field])}") from None
+            given = np.asarray(value)
+        except ValueError:
+            given = np.asarray(None)
+        if given.dtype.kind not in "iuf":
+            raise self.wrong(field, f"is ragged or no numbers: {_short(value)}")
+        array = given.astype(np.float64)
         wanted = " x ".join("N" if size < 0 else str(size) for size in shape) or "one number"
         if array.ndim != len(shape) or any(size not in (-1, got) for size, got in zip(shape, array.shape, strict=True)):
             raise self.wrong(field, f"has shape {array.shape}, expected {wanted}")
@@ -65,6 +76,8 @@ class Fields:
             raise self.wrong(field, f"has {len(array)} rows, expected at least {least}")
         if not np.isfinite(array).all():
             raise self.wrong(field, "holds a number that is not finite")
+        if array.size and np.abs(array).max() > largest:
+            raise self.wrong(field, f"holds {array.flat[np.abs(array).argmax()]:g}, expected numbers up to {largest:g}")
         return array
 
     def states(self, field: str, samples: int, columns: int) -> tuple[Float, NDArray[np.bool_]]:
@@ -115,11 +128,11 @@ class Fields:
         return among[value]
 
     def entry(self, table: Mapping[str, Any], field: str, what: str) -> "Fields":
-        """The object of ``table`` that a field names."""
+        """The object of ``table`` that a field names; ``what`` it is, in the singular."""
         value = self[field]
-        if value not in table:
-            raise self.wrong(field, f"is {_short(value)}, which is not among the {what}: {_listed(table)}")
-        return Fields(table[value], f"{what} entry {value!r}")
+        if not isinstance(value, str) or value not in table:
+            raise self.wrong(field, f"is {_short(value)}, which is not among the {what}s: {_listed(table)}")
+        return Fields(table[value], f"{self.where}, {what} {value!r}")
 
 
 def _listed(names: Iterable[str]) -> str:

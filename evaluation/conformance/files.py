@@ -1,10 +1,11 @@
 """Files of cases and results: JSON and JSON lines, packed with gzip if their name ends in .gz."""
 
 import gzip
-import io
 import json
 import os
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,24 +14,27 @@ from drive.errors import DataError
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """The object in a JSON file; DataError with one sentence if it cannot be read."""
-    with _open(path) as file:
+    with _opened(path) as file:
         content = _parse(file.read(), str(path))
     if not isinstance(content, dict):
         raise DataError(f"{path} holds a {type(content).__name__}, expected an object of maps by their id")
     return content
 
 
-def read_lines(path: Path) -> Iterator[Any]:
-    """The value of every line of a file of JSON lines; empty lines are skipped."""
+def read_cases(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The case in every line of a file of JSON lines: an object with an ``id``; empty lines are skipped."""
     found = False
-    with _open(path) as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    found = True
-                    yield _parse(line, f"{path}, line {number}")
-        except (OSError, EOFError, UnicodeDecodeError) as error:  # damaged in the middle
-            raise DataError(f"{path} cannot be read: {error}") from None
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            found = True
+            case = _parse(line, f"{path}, line {number}")
+            if not isinstance(case, dict):
+                raise DataError(f"{path}, line {number} holds a {type(case).__name__}, expected an object, a case")
+            if not isinstance(case.get("id"), str):
+                raise DataError(f"{path}, line {number}: id is {case.get('id')!r:.60}, expected a text")
+            yield case
     if not found:
         raise DataError(f"{path} holds no case")
 
@@ -53,18 +57,18 @@ def atomic_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there after all went well, nor where its folder is none
+            part.unlink()
     return count
 
 
-def _open(path: Path) -> IO[str]:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    """The unpacked text of a file; what is wrong with it shows when it is opened or at any line."""
     try:
-        if path.suffix != ".gz":
-            return path.open(encoding="utf-8")
-        packed = gzip.open(path)  # noqa: SIM115 - the caller closes it
-        packed.peek(1)  # a file that is not packed shows now, not at the first line
-        return io.TextIOWrapper(packed, encoding="utf-8")
-    except (OSError, EOFError) as error:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+            yield file
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
@@ -73,3 +77,5 @@ def _parse(text: str, where: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise DataError(f"{where} is not JSON: {error}") from None
+    except RecursionError:
+        raise DataError(f"{where} is nested too deeply") from None

@@ -26,6 +26,7 @@ KINDS = {
     "generic_object": AgentKind.GENERIC_OBJECT,
 }
 RED_LIGHT = "red_light_"
+PLAN_SHAPE = (8, 3)  # poses 0.5 s apart, to 4 s
 PREVIOUS_US = 500_000  # the previous frame is half a second older
 
 
@@ -41,14 +42,14 @@ def score_case(case: Mapping[str, Any], maps: Mapping[str, Any]) -> dict[str, An
     if (before := fields.optional("prev")) is not None:
         ego = np.zeros(11)
         ego[:7] = before.numbers("ego", (7,))
-        previous = simulate_plan(ego, frame.t0_us - PREVIOUS_US, before.numbers("plan", (-1, 3)))
-    score = score_plan(frame, fields.numbers("plan", (-1, 3)), previous=previous)
+        previous = simulate_plan(ego, frame.t0_us - PREVIOUS_US, before.numbers("plan", PLAN_SHAPE))
+    score = score_plan(frame, fields.numbers("plan", PLAN_SHAPE), previous=previous)
     return {"id": fields.name, **_record(score, previous)}
 
 
 def read_frame(fields: Fields, maps: Mapping[str, Any]) -> Frame:
     """The frame that a case describes."""
-    rings = _rings(fields.entry(maps, "map_id", "maps"))
+    rings = _rings(fields.entry(maps, "map_id", "map"))
     return Frame(
         ego=ego_state(fields.numbers("ego", (10,))),
         t0_us=fields.integer("t0_us"),
@@ -56,7 +57,7 @@ def read_frame(fields: Fields, maps: Mapping[str, Any]) -> Frame:
         traffic=_read_traffic(fields, rings),
         past=fields.numbers("past_human", (4, 7)),
         reference=fields.numbers("reference", (-1, 3), least=SAMPLES),
-        human=None if fields.optional("human_future") is None else fields.numbers("human_future", (-1, 3)),
+        human=fields.numbers("human_future", PLAN_SHAPE) if fields.has("human_future") else None,
     )
 
 

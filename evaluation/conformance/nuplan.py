@@ -13,7 +13,7 @@ from drive.scoring.nuplan.inputs import NuplanDrive, NuplanMap, NuplanTracks, Su
 from drive.scoring.nuplan.score import NuplanScore, score_drive
 from drive.scoring.nuplan.simulation import first_samples, simulate_reference
 from drive.vehicle import Ego
-from evaluation.conformance.fields import Fields
+from evaluation.conformance.fields import LARGEST_WHOLE, Fields
 
 Float = NDArray[np.float64]
 
@@ -27,6 +27,7 @@ KINDS = {
     "generic_object": AgentKind.GENERIC_OBJECT,
 }
 DRIVABLE_LAYERS = ("road_segments", "intersections", "generic_drivable_areas", "carpark_areas")
+MOST_PLAN_STEPS = 10_000  # every plan of a simulation has so many poses
 STATE_COLUMNS = (
     *(Ego.X, Ego.Y, Ego.HEADING, Ego.VX, Ego.VY, Ego.AX, Ego.AY),
     *(Ego.STEERING, Ego.YAW_RATE, Ego.YAW_ACCELERATION),
@@ -40,10 +41,8 @@ def score_case(case: Mapping[str, Any], maps: Mapping[str, Any]) -> dict[str, An
         DataError: The case or its map is not complete; the sentence names it and the field.
     """
     fields = Fields(case)
-    map_id = _name(fields, "map_id")
-    fields.entry(maps, "map_id", "maps")
-    world = read_map(Fields(maps[map_id], f"{fields.where}, map {map_id!r}"))
-    time_us = fields.numbers("time_us", (-1,), least=MIN_SAMPLES + 1).astype(np.int64)
+    world = read_map(fields.entry(maps, "map_id", "map"))
+    time_us = fields.numbers("time_us", (-1,), MIN_SAMPLES + 1, LARGEST_WHOLE).astype(np.int64)
     if not (np.diff(time_us) > 0).all():
         raise fields.wrong("time_us", "does not increase from sample to sample")
     expert = fields.numbers("expert", (len(time_us), 3))
@@ -56,8 +55,8 @@ def score_case(case: Mapping[str, Any], maps: Mapping[str, Any]) -> dict[str, An
     start = _ego(fields.numbers("ego0", (len(STATE_COLUMNS),))[None])[0]
     reference = fields.numbers("reference", (-1, 3))
     plan_steps = fields.integer("plan_steps")
-    if plan_steps < 1:
-        raise fields.wrong("plan_steps", f"is {plan_steps}, expected at least 1")
+    if not 1 <= plan_steps <= MOST_PLAN_STEPS:
+        raise fields.wrong("plan_steps", f"is {plan_steps}, expected 1 to {MOST_PLAN_STEPS}")
     lights = _read_lights(fields, world, len(time_us))
     for mode, light in (("nonreactive", None), ("reactive", lights)):
         ego, seen = simulate_reference(start, reference, plan_steps, time_us, world, tracks, light)

@@ -3,18 +3,20 @@
 Writing one needs NAVSIM, for the file names NAVSIM's own classes (``docs/navsim.md``).
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from drive.errors import DataError
 from drive.scoring.navsim.scene import cache_token
-from evaluation.metrics.epdms import PLAN, score_plan
+from evaluation.metrics.epdms import PARTS, PLAN, score_plan
 from evaluation.metrics.navsim_frames import make_frame
+from evaluation.metrics.navsim_tables import TokenScore, one_stage_table
 from scenarios.openscene import SceneFilter, prepare
 from scenarios.openscene.unpickle import read_pickle
 from scenarios.store import Store
@@ -61,7 +63,7 @@ def read_submission(path: Path) -> Submission:
     if missing:
         raise DataError(f"{path} has no {', '.join(map(repr, missing))}, expected a submission of NAVSIM 2")
     first, second = (_stage(content[key], key, path) for key in STAGES)
-    if not first:
+    if not any(first):
         raise DataError(f"{path}: {STAGES[0]} is empty, expected one dict of trajectories per seed")
     return Submission({key: content[key] for key in FACTS}, first, second)
 
@@ -161,3 +163,17 @@ def score_submission(
             score = score_plan(frame, seed[entry.id], INTERVAL, previous)
             before[number] = (entry.group, cached.t0_us, score.states[PLAN])
             yield {"seed": number, "token": entry.id, **score.columns, "score": score.epdms}
+
+
+def with_average(records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The records of :func:`score_submission`, and NAVSIM's last row: ``average_all_frames``, the means of all others.
+
+    Its ``seed`` is null: it is the mean over the seeds, too.
+    """
+    scores: dict[str, TokenScore | None] = {}
+    for record in records:
+        scores[f"{record['seed']} {record['token']}"] = TokenScore({part: record[part] for part in PARTS})
+        yield record
+    means = one_stage_table(scores).iloc[-1]
+    row = {name: None if pd.isna(means[name]) else float(means[name]) for name in (*PARTS, "score")}
+    yield {"seed": None, "token": str(means["token"]), **row}

@@ -40,7 +40,7 @@ def rings(draw: DrawFn, offsets: tuple[tuple[float, float], ...] = OFFSETS, cell
     size = draw(st.sampled_from((3, 8, 40)))
     corner = st.tuples(st.integers(-size, size), st.integers(-size, size))
     corners = draw(st.lists(corner, min_size=3, max_size=14, unique=True))
-    about = np.mean(corners, axis=0) + (0.0123, 0.0077)
+    about = np.add(np.mean(corners, axis=0), (0.0123, 0.0077))
     corners.sort(key=lambda point: np.arctan2(point[1] - about[1], point[0] - about[0]))
     assume(shapely.Polygon(corners).is_valid)
     if draw(st.booleans()):
@@ -148,7 +148,7 @@ def test_the_side_of_a_line_is_exact_on_a_micrometre_grid(cells: list[int], dx: 
     """Coordinates up to 8000 km in steps of 2^-20 m, the point anywhere and then next to the line."""
     ax, ay, bx, by, x, y = (cell * 2.0**-20 for cell in cells)
     assert sign(side(ax, ay, bx, by, x, y)) == sign(exact_side(ax, ay, bx, by, x, y))
-    x, y = (np.round((np.array((ax + bx, ay + by)) / 2.0) * 2.0**20) + (dx, dy)) * 2.0**-20
+    x, y = (round((ax + bx) * 2.0**19) + dx) * 2.0**-20, (round((ay + by) * 2.0**19) + dy) * 2.0**-20
     assert sign(side(ax, ay, bx, by, x, y)) == sign(exact_side(ax, ay, bx, by, x, y))
 
 
@@ -223,7 +223,8 @@ def test_containment_and_touch_count_as_meeting(offset: tuple[float, float], clo
     square = np.array(((0, 0), (8, 0), (8, 8), (0, 8)), np.float64) + offset
 
     def meets(x: float, y: float, length: float, width: float) -> bool:
-        box = np.array(((0, 0), (length, 0), (length, width), (0, width)), np.float64) + (x + offset[0], y + offset[1])
+        corner = np.array((x, y)) + offset
+        box = corner + np.array(((0, 0), (length, 0), (length, width), (0, width)), np.float64)
         return bool(ring_meets_box(square, 0, 4, np.ascontiguousarray(box[::-1] if clockwise else box)))
 
     assert meets(2, 2, 4, 2), "the box lies in the polygon"
@@ -269,6 +270,7 @@ def test_bands_list_every_edge_at_all_its_heights_and_no_other_rings_edges(shape
 
 
 def test_several_rings_are_told_apart() -> None:
-    world = polygons(*(np.array(((0, 0), (2, 0), (2, 2), (0, 2)), np.float64) + (3.0 * n, n) for n in range(4)))
+    square = np.array(((0, 0), (2, 0), (2, 2), (0, 2)), np.float64)
+    world = polygons(*(square + np.array((3.0 * n, n)) for n in range(4)))
     for p in range(4):
         assert [bool(inside_polygon(world, q, 3.0 * p + 1.0, p + 1.0)) for q in range(4)] == [q == p for q in range(4)]
