@@ -26,11 +26,13 @@ from drive.kernels.ground import compile_ground
 from drive.map import Layer
 from drive.scene import Scenario
 from drive.simulator import Simulator
+from evaluation.avenue import avenue
 from evaluation.town import AGENTS, SPEED, STEPS, town
 
 SCENES = 64
 WORKERS = 2
 REPEATS = 5
+PROPOSALS = 16
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def bench() -> list[Line]:
         _overlap(scene),
         _road(scene),
         *_evaluation(),
+        *_navsim(),
         *_loading(scene),
         _help(),
         Line("peak memory of this table", _peak_memory(), "MiB"),
@@ -252,6 +255,40 @@ def _evaluation() -> Iterator[Line]:
     yield Line(f"observation for a planner ({agents} agents)", 1e3 * observed, "ms")
     yield Line("one plan of the planner idm", 1e3 * planned, "ms")
     yield Line(f"drive_score of one rollout ({scene.horizon / 10:.0f} s)", 1e3 * scored, "ms")
+
+
+def _navsim() -> Iterator[Line]:
+    """NAVSIM's score and its cache; rates of one core times the number of workers.
+
+    The reference scorer cannot be installed beside this toolkit: its figures were measured on a machine of this kind
+    (2-core server), on scenes of the same size: 93 proposals/s and core in batches of 16, 12.5/s one by one with the
+    human filter, 438 ms for the cache.
+    """
+    from drive.scoring.navsim.comfort import history
+    from drive.scoring.navsim.scene import cache_token
+    from drive.scoring.navsim.scorer import score_states
+    from drive.scoring.navsim.tracking import reference_poses, simulate
+    from evaluation.metrics.epdms import score_plan
+    from evaluation.metrics.navsim_frames import make_frame
+
+    scene = avenue()
+    token = cache_token(scene, scene.start)
+    frame = make_frame(scene, token, reactive=False)
+    past = history(frame.past)
+    plans = token.human * np.linspace(0.6, 1.2, PROPOSALS)[:, None, None] ** (1.0, 1.0, 0.0)
+
+    def batch() -> None:
+        states = simulate(frame.ego, reference_poses(plans, 0.5, frame.ego, frame.t0_us))
+        score_states(states, frame.pdm_map, frame.traffic, past)
+
+    objects, rings = len(frame.traffic.size), len(frame.pdm_map.layer)
+    rate = WORKERS * PROPOSALS / _cpu(batch, 20)
+    name = f"NAVSIM sub-metrics, {PROPOSALS} proposals, {objects} objects, {rings} polygons, tracker included"
+    yield Line(name, rate, "proposals/s", "navsim 2.0 as measured", WORKERS * 93.0, rate / (WORKERS * 93.0))
+    rate = WORKERS / _cpu(lambda: score_plan(frame, token.human), 20)
+    yield Line("EPDMS of one plan, human filter included", rate, "plans/s", "navsim 2.0 as measured", 25.0, rate / 25.0)
+    spent = 1e3 * _cpu(lambda: cache_token(scene, scene.start), 20)
+    yield _against("everything a NAVSIM token needs, PDM-Closed included", spent, "ms", "navsim 2.0 as measured", 438.0)
 
 
 def _loading(scene: Scenario) -> Iterator[Line]:

@@ -10,8 +10,12 @@ from drive.geometry import box_corners
 from drive.kernels.checks import off_road, overlapping
 from drive.kernels.ground import compile_ground
 from drive.map import Layer
+from drive.scoring.navsim.scene import cache_token
 from drive.simulator import Simulator
 from evaluation import bench
+from evaluation.avenue import OBJECTS, POLYGONS, avenue
+from evaluation.metrics.epdms import score_plan
+from evaluation.metrics.navsim_frames import make_frame
 from evaluation.town import AGENTS, STEPS, town
 
 
@@ -75,3 +79,14 @@ def test_the_whole_table_is_measured_and_the_closed_loop_is_fast_enough() -> Non
         assert line.value > 0.0
         assert line.peer is None or (line.ratio or 0.0) > 1.0, f"{line.name} is slower than {line.peer}"
     assert lines["drive --help"].value < 0.5
+
+
+def test_the_avenue_is_what_the_line_about_navsim_says() -> None:
+    scene = avenue()
+    token = cache_token(scene, scene.start)
+    assert len(token.pdm_map.layer) == POLYGONS
+    assert len(token.traffic.size) == OBJECTS
+    assert len(token.pdm_map.polygons.ring) > 40 * POLYGONS
+    assert np.isfinite(token.reference).all()
+    score = score_plan(make_frame(scene, token, reactive=False), token.human)
+    assert score.parts["drivable_area_compliance"] == 1.0
