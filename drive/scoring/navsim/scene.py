@@ -155,7 +155,8 @@ def without_initial_overlaps(traffic: PdmTraffic, ego: Float) -> PdmTraffic:
 
 
 def _area_rings(world: VectorMap, layer: Layer) -> list[Float]:
-    """One ring per area of a layer. Holes are joined to the outline by a slit, which even-odd tests do not see."""
+    """One ring per area of a layer. Holes are joined to the outline by a slit, there and back: even-odd tests do not
+    see it, but that a point exactly on it counts as one on the boundary."""
     found = []
     for area in np.flatnonzero(world.area_layer == layer):
         rings = [world.ring[world.ring_ptr[r] : world.ring_ptr[r + 1]] for r in np.flatnonzero(world.ring_area == area)]
