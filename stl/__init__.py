@@ -1,0 +1,1 @@
+"""Signal Temporal Logic: formulas, their text, their robustness. Knows nothing of driving."""
