@@ -75,6 +75,7 @@ class FrameScore:
 
     Attributes:
         states: ``[2, 41, 11]`` simulated states of the reference and of the plan.
+        pdm_map: What they were scored on.
         scores: Sub-metrics and causes of both, with the history in their comfort.
         parts: Sub-metrics of the plan by NAVSIM's names, unfiltered, extended comfort excluded.
         reference: The same of the reference.
@@ -85,6 +86,7 @@ class FrameScore:
     """
 
     states: Float
+    pdm_map: PdmMap
     scores: PdmScores
     parts: Mapping[str, float]
     reference: Mapping[str, float]
@@ -119,6 +121,7 @@ def score_plan(frame: Frame, plan: Float, dt: float = 0.5, previous: Float | Non
     human = None if frame.human is None else score_human(frame)
     return FrameScore(
         states=states,
+        pdm_map=frame.pdm_map,
         scores=scores,
         parts=parts,
         reference=parts_of(scores, progress, REFERENCE),
@@ -158,8 +161,11 @@ def combine(parts: Mapping[str, float], extended: float | None = None) -> float:
     return float(np.prod([parts[name] for name in MULTIPLIERS])) * total / weights
 
 
-def pdms_v1(score: FrameScore) -> dict[str, float]:
+def pdms_v1(score: FrameScore, longer: PdmTraffic | None = None) -> dict[str, float]:
     """PDMS of v1 for the plan: ``ego_progress``, ``comfort`` and ``score``.
+
+    NAVSIM v1 knew 5 s of traffic and judged time to collision at all 41 samples: ``longer`` is that traffic. Without it
+    the value of v2 (32 samples) is taken.
 
     Progress is multiplied by the compliances before it is divided
     by the best; up to 0.1 m it is 1, and 0 for a plan that the compliances reject.
@@ -171,7 +177,14 @@ def pdms_v1(score: FrameScore) -> dict[str, float]:
         progress = float(masked[PLAN] / best)
     else:
         progress = float(multiplier[PLAN] != 0.0)
-    parts = {**score.parts, "ego_progress": progress, "comfort": float(score.comfortable)}
+    imminent = score.parts["time_to_collision_within_bound"]
+    if longer is not None:
+        imminent = float(score_states(score.states[PLAN:], score.pdm_map, longer).time_to_collision_within_bound[0])
+    parts = {
+        "ego_progress": progress,
+        "time_to_collision_within_bound": imminent,
+        "comfort": float(score.comfortable),
+    }
     weighted = sum(weight * parts[name] for name, weight in V1_WEIGHTS.items()) / sum(V1_WEIGHTS.values())
     return {"ego_progress": progress, "comfort": float(score.comfortable), "score": float(multiplier[PLAN]) * weighted}
 

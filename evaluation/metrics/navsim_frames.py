@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.scene import Scenario
+from drive.scoring.navsim.inputs import PdmTraffic
 from drive.scoring.navsim.reactive import reactive_traffic
-from drive.scoring.navsim.scene import Token, cache_token, logged_state, without_initial_overlaps
+from drive.scoring.navsim.scene import Token, cache_token, logged_state, logged_traffic, without_initial_overlaps
 from evaluation.metrics.base import NAVSIM_VERSIONS, Metric
 from evaluation.metrics.epdms import (
     EXTENDED_COMFORT,
@@ -27,6 +28,9 @@ from evaluation.metrics.epdms_fixed import Plan, score_plan_fixed
 from evaluation.metrics.navsim_causes import explained
 
 Float = NDArray[np.float64]
+V1_SAMPLES = 51
+"""Samples of traffic in NAVSIM v1."""
+
 Plans = Mapping[int, tuple[Float, float]]
 """Step after the start -> plan ``[N, 3]`` in the ego frame and its spacing [s]."""
 
@@ -35,14 +39,14 @@ Plans = Mapping[int, tuple[Float, float]]
 class ScoredFrame:
     """One frame: ``step`` after the scene's start, ``parts`` after the human filter by NAVSIM's names, and the scores.
 
-    Extended comfort is absent from ``parts`` where there was no partner plan.
+    Extended comfort is absent from ``parts`` where there was no partner plan. PDMS has no reactive traffic.
     """
 
     step: int
     parts: Mapping[str, Metric]
     epdms: float
     epdms_fixed: float
-    pdms: float
+    pdms: float | None
 
     def record(self) -> dict[str, Any]:
         """What a result row keeps of the frame."""
@@ -73,7 +77,8 @@ def score_frames(
         parts = explained(score.scores, PLAN, scenario, token.agents, token.lights, dict(score.filtered))
         if score.extended is not None:
             parts[EXTENDED_COMFORT] = _extended(score)
-        found.append(ScoredFrame(k, parts, score.epdms, fixed, pdms_v1(score)["score"]))
+        pdms = None if reactive else pdms_v1(score, _longer_traffic(scenario, token, step))["score"]
+        found.append(ScoredFrame(k, parts, score.epdms, fixed, pdms))
     return found
 
 
@@ -106,9 +111,22 @@ def summarize(frames: Sequence[ScoredFrame]) -> dict[str, Metric]:
         "epdms": epdms,
         "score": epdms,
         "epdms_fixed": Metric(float(np.mean([frame.epdms_fixed for frame in frames]))),
-        "pdms": Metric(float(np.mean([frame.pdms for frame in frames]))),
+        "pdms": _pdms(frames),
     }
     return {name: found[name] for name in NAVSIM_VERSIONS}
+
+
+def _pdms(frames: Sequence[ScoredFrame]) -> Metric:
+    known = [frame.pdms for frame in frames if frame.pdms is not None]
+    return Metric(float(np.mean(known))) if known else Metric.missing("NAVSIM v1 has no reactive traffic")
+
+
+def _longer_traffic(scenario: Scenario, token: Token, step: int) -> PdmTraffic | None:
+    """Five seconds of log replay, as NAVSIM v1 had it; None where the recording ends before."""
+    if step + V1_SAMPLES > scenario.steps:
+        return None
+    logged, _, _ = logged_traffic(scenario, step, token.route.route_lanes, V1_SAMPLES)
+    return without_initial_overlaps(logged, token.ego)
 
 
 def recompute_navsim(row: Mapping[str, Any]) -> float | None:

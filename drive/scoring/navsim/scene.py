@@ -19,7 +19,6 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int32]
 
 RADIUS = 100.0  # m, half the side of the square whose polygons are looked at
-KEYFRAMES = (SAMPLES - 1) // SPACING + 1
 HISTORY_KEYFRAMES = 4
 HUMAN_POSES = 8
 
@@ -109,12 +108,14 @@ def road_map(world: VectorMap, route_lanes: Int, centerline: Float, low: Float, 
     return pdm_map(rings, layers, flags, centerline)
 
 
-def logged_traffic(scenario: Scenario, step: int, route_lanes: Int) -> tuple[PdmTraffic, Int, Int]:
-    """Recorded tracks and red lights at the 41 samples from ``step`` on, as NAVSIM's cache has them.
+def logged_traffic(
+    scenario: Scenario, step: int, route_lanes: Int, samples: int = SAMPLES
+) -> tuple[PdmTraffic, Int, Int]:
+    """Recorded tracks and red lights at the ``samples`` from ``step`` on, as NAVSIM's cache has them.
 
     Also the rows of the objects among the scenario's tracks ``[A]``, and the lanes of the lights ``[R]``.
     """
-    keys = step + SPACING * np.arange(KEYFRAMES)
+    keys = step + SPACING * np.arange((samples - 1) // SPACING + 1)
     tracks = scenario.tracks
     seen = tracks.valid[:, keys]
     rows = np.flatnonzero(seen.any(axis=1))
@@ -123,7 +124,7 @@ def logged_traffic(scenario: Scenario, step: int, route_lanes: Int) -> tuple[Pdm
     )
     signals = route_signals(scenario, route_lanes)
     lanes = scenario.lights.lane[signals]
-    red = np.repeat(scenario.lights.state[signals][:, keys] == LightState.RED, SPACING, axis=1)[:, :SAMPLES]
+    red = np.repeat(scenario.lights.state[signals][:, keys] == LightState.RED, SPACING, axis=1)[:, :samples]
     traffic = pdm_traffic(
         *filled,
         tracks.size[rows],
