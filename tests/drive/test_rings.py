@@ -19,6 +19,7 @@ SHAPES = settings(deadline=None, max_examples=100)
 # A grid of 1/8 m around the scene's origin and at UTM coordinates: sums, halves and cross products are exact there.
 OFFSETS = ((0.0, 0.0), (6e5, 4e6), (331154.375, -4690672.625), (-4e6, 6e5))
 CELL = 0.125
+FINEST = 2.0**-60  # m; products of much smaller numbers vanish, and with them what is exact
 
 
 def polygons(*rings: Float) -> Polygons:
@@ -59,14 +60,14 @@ def points(draw: DrawFn, ring: Float, cell: float = CELL) -> tuple[float, float]
     point = ring[i - 1] + share * (ring[i] - ring[i - 1])
     kind = draw(st.sampled_from(("edge", "next", "level", "any")))
     if kind == "next":
-        axis, towards = draw(st.integers(0, 1)), draw(st.sampled_from((-np.inf, np.inf)))
-        point[axis] = np.nextafter(point[axis], towards)
+        axis, way = draw(st.integers(0, 1)), draw(st.sampled_from((-1.0, 1.0)))
+        point[axis] += way * max(np.spacing(abs(point[axis])), FINEST)
     elif kind == "level":
         point = np.array((ring[i, 0] + cell * draw(st.integers(-80, 80)), ring[i, 1]))
     elif kind == "any":
         share_x, share_y = draw(st.floats(-0.1, 1.1)), draw(st.floats(-0.1, 1.1))
         low, high = ring.min(axis=0), ring.max(axis=0)
-        point = low + (share_x, share_y) * (high - low)
+        point = np.round((low + (share_x, share_y) * (high - low)) / FINEST) * FINEST
     return float(point[0]), float(point[1])
 
 
