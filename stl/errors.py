@@ -18,9 +18,7 @@ class StlError(ValueError):
         suggestion: The name that was perhaps meant.
     """
 
-    def __init__(
-        self, reason: str, text: str = "", position: int | None = None, suggestion: str | None = None
-    ) -> None:
+    def __init__(self, reason: str, text: str = "", position: int | None = None, suggestion: str | None = None) -> None:
         super().__init__(reason, text, position, suggestion)
         self.reason = reason
         self.text = text
