@@ -151,9 +151,7 @@ class _Build(Transformer[Token, Formula]):
     def bound(self, minus: Token | None, value: Token, unit: Token | None) -> _Bound:
         position = value.start_pos or 0
         if minus is not None:
-            reason = (
-                f"the bound -{value} is negative; bounds count seconds away from now, into the past for past operators"
-            )
+            reason = f"the bound -{value} is negative; bounds count away from now, into the past for past operators"
             raise StlError(reason, position=minus.start_pos)
         if value.type == "NAME":
             if unit not in (None, "s"):
