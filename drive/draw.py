@@ -13,6 +13,7 @@ from matplotlib.patches import Patch, PathPatch
 from matplotlib.path import Path
 from numpy.typing import NDArray
 
+from drive.errors import DataError
 from drive.geometry import box_corners, rotate
 from drive.map import Layer, StopCause, VectorMap
 from drive.rollout import Rollout
@@ -112,11 +113,10 @@ def save_png(
     rollout: Rollout | None = None,
     view: float | None = 50.0,
 ) -> None:
-    """Write :func:`draw`'s picture to a PNG file (880 x 880 pixels)."""
+    """Write :func:`draw`'s picture to a PNG file (880 x 880 pixels); :class:`DataError` for a name not in .png."""
     figure = draw(scenario, step, rollout, view=view).get_figure(root=True)
     assert figure is not None
-    # No software version or date: equal scenes give equal files.
-    figure.savefig(path, metadata={"Software": None}, facecolor=GROUND)
+    _save(figure, path)
 
 
 def save_sheet(scenarios: Sequence[Scenario], path: FilePath | str, columns: int = 8, view: float = 75.0) -> None:
@@ -140,7 +140,16 @@ def save_sheet(scenarios: Sequence[Scenario], path: FilePath | str, columns: int
         _draw_ego(ax, scenario, ego, scenario.start)
         ax.set_title(scenario.id, fontsize=8, pad=3)
     figure.tight_layout(pad=0.4)
-    figure.savefig(path, metadata={"Software": None}, facecolor=GROUND)
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: FilePath | str) -> None:
+    target = FilePath(path)
+    if target.suffix.lower() != ".png":
+        raise DataError(f"{path}: pictures are written as .png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # No software version or date: equal scenes give equal files.
+    figure.savefig(target, metadata={"Software": None}, facecolor=GROUND)
 
 
 def _focus(scenario: Scenario) -> Float:

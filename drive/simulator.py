@@ -142,7 +142,7 @@ class Simulator:
 
 def replan_steps(replan_interval: float) -> int:
     """World steps in a replan interval [s]; raises :class:`ScenarioError` unless it is a positive multiple of 0.1."""
-    steps = round(replan_interval / DT)
+    steps = round(replan_interval / DT) if math.isfinite(replan_interval) else 0
     if steps < 1 or not math.isclose(steps * DT, replan_interval, abs_tol=1e-9):
         raise ScenarioError(f"replan interval is {replan_interval} s, expected a positive multiple of {DT} s")
     return steps

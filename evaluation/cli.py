@@ -10,9 +10,10 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes
 
 from drive.errors import DriveError
-from evaluation.commands import plugins, runs, scenes
+from evaluation.commands import plugins, rules, runs, scenes
 from evaluation.commands import score as scoring
 from evaluation.commands.common import DEFECT, DONE, INTERRUPTED, UNUSABLE
+from stl.errors import StlError
 
 ABOUT = """Drive planners in closed loop, and rank them.
 
@@ -32,22 +33,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DriveError as error:
         print(f"drive: {error}", file=sys.stderr)  # noqa: T201
         return UNUSABLE
+    except StlError as error:
+        print(f"drive: {error.sentence}", file=sys.stderr)  # noqa: T201
+        return UNUSABLE
     except KeyboardInterrupt:
         print("drive: stopped; what is done is kept, the same command goes on from there", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has left, as in `drive ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    except OSError as error:
+        if error.filename is None:
+            return _defect()
+        # a full disk, a folder that may not be written: what the system refuses is no defect
+        print(f"drive: {error.filename}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return UNUSABLE
     except Exception:  # noqa: BLE001 - the outermost border
-        import traceback
+        return _defect()
 
-        traceback.print_exc()
-        print(  # noqa: T201
-            "drive: this is a defect of the toolkit, not of your input; please report it with the lines above and the "
-            "output of `drive selftest`",
-            file=sys.stderr,
-        )
-        return DEFECT
+
+def _defect() -> int:
+    """Say that the exception being handled is our fault."""
+    import traceback
+
+    traceback.print_exc()
+    print(  # noqa: T201
+        "drive: this is a defect of the toolkit, not of your input; please report it with the lines above and the "
+        "output of `drive selftest`",
+        file=sys.stderr,
+    )
+    return DEFECT
 
 
 def _later(function: Callable[..., int]) -> Callable[..., Callable[[], int]]:
@@ -99,6 +114,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "planners": _group(
         "List, write and check planners.", {"list": plugins.list_all, "new": plugins.new, "check": plugins.check}
     ),
+    "rules": _group("Check and evaluate rule files.", {"check": rules.check, "eval": rules.evaluate}),
     "score": scoring.score,
     "bench": runs.bench,
     "selftest": runs.selftest,

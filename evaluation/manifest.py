@@ -35,7 +35,7 @@ class Settings(_Model):
 
     protocol: Literal["closed-loop", "navsim", "nuplan"] = "closed-loop"
     traffic: Literal["log", "idm", "constant_velocity"]
-    replan_interval: float = Field(default=0.5, gt=0)
+    replan_interval: float = 0.5
     seed: int = 0
     seeds: int = Field(default=1, ge=1)
 

@@ -94,7 +94,7 @@ def test_plans_are_stored_as_driven():
     assert rollout.plan_ptr[-1] == len(rollout.plan) == 8 * len(rollout.plan_step)
 
 
-@pytest.mark.parametrize("interval", [0.0, -0.5, 0.25, 0.05])
+@pytest.mark.parametrize("interval", [0.0, -0.5, 0.25, 0.05, np.nan, np.inf])
 def test_replan_interval_must_fit_the_world_step(interval):
     with pytest.raises(ScenarioError, match=r"multiple of 0\.1"):
         Simulator([], replan_interval=interval)

@@ -197,6 +197,11 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
         ("eval --suite gen-quick --planner stop --batch-size 0 --out {tmp}/run", "batch"),
         ("eval --suite gen-quick --planner stop --workers -1 --out {tmp}/run", "workers"),
         ("eval --suite gen-quick --planner stop --replan-interval 0.25 --out {tmp}/run", "replan interval is 0.25"),
+        ("eval --suite gen-quick --planner stop --replan-interval 0 --out {tmp}/run", "replan interval is 0.0"),
+        (
+            "eval --suite gen-quick --planner stop --protocol navsim --replan-interval nan --out {tmp}/run",
+            "replan interval is nan",
+        ),
         ("leaderboard {tmp}/nowhere", "there is no run folder"),
         ("leaderboard", "at least one run folder"),
         ("report {tmp}", "has no manifest.json"),
@@ -205,6 +210,9 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
         ("scenarios list --suite nowhere.yaml", "nowhere.yaml cannot be read"),
         ("scenarios doctor {tmp}/nowhere", "nowhere"),
         ("scenarios show F01-00000 --out {tmp}/x.png", "did you mean 'F01-00000"),
+        ("scenarios show F01-000000 --out {tmp}/x.svg", "x.svg: pictures are written as .png"),
+        ("scenarios show F01-000000 --out {tmp}/something.txt/x.png", "something.txt: File exists"),
+        ("scenarios export --scenario F01-000000 --format openscene --out {tmp}/something.txt/x", "Not a directory"),
         ("planners check idn", "did you mean 'idm'?"),
     ],
 )
