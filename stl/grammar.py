@@ -98,7 +98,7 @@ def _word(token: Token) -> str:
 def _finite(token: Token) -> float:
     value = float(token)
     if value == float("inf"):
-        raise StlError(f"the number {token} is too large", position=token.start_pos)
+        raise StlError("this number is too large", position=token.start_pos)
     return value
 
 
@@ -157,8 +157,7 @@ class _Build(Transformer[Token, Formula]):
             if unit not in (None, "s"):
                 raise StlError(f"the parameter '{value}' is in seconds and takes no unit", position=unit.start_pos)
             return _Bound(str(value), "s", position)
-        _finite(value)
-        return _Bound(Decimal(value), None if unit is None else str(unit), position)
+        return _Bound(Decimal(repr(_finite(value))), None if unit is None else str(unit), position)
 
     def interval(self, begin: _Bound, end: _Bound) -> Interval:
         if end.unit is None and begin.unit not in (None, "s"):

@@ -94,6 +94,7 @@ TREES: dict[str, Formula] = {
     "always [ 0 : t_end ] a": Unary("always", Interval(0.0, "t_end"), A),
     "always[t0:t1 s] a": Unary("always", Interval("t0", "t1"), A),
     "always[100ms:t] a": Unary("always", Interval(0.1, "t"), A),
+    "always[0:1e-99999999999999999999] a": Unary("always", Interval(0.0, 0.0), A),
 }
 
 

@@ -72,7 +72,7 @@ SENTENCES = {
     "always[0:s] x": "column 10: 's' is a unit of time and cannot name a parameter.",
     "always[1] x": "column 9: an interval is [begin:end] with numbers or parameters, ']' does not fit here.",
     "once [0:1": "column 6: the '[' is never closed.",
-    "1e999 > x": "column 1: the number 1e999 is too large.",
+    "1e999 > x": "column 1: this number is too large.",
     # places in longer texts
     "x > 1\nand and y": "line 2, column 5: expected a signal, a number or '(', found 'and'.",
     "": "the formula is empty.",
