@@ -6,17 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.kernels import kernel
-from drive.kernels.geometry import wrap
-from drive.kernels.vehicle import (
-    ACCELERATION_LAG,
-    LOOKAHEAD,
-    MAX_STEERING,
-    STEERING_LAG,
-    STEP,
-    curvature_profile,
-    lqr_command,
-    velocity_profile,
-)
+from drive.kernels.navsim_tracking import unlimited_bicycle_step
+from drive.kernels.vehicle import LOOKAHEAD, STEP, curvature_profile, lqr_command, velocity_profile
 
 Float = NDArray[np.float64]
 
@@ -54,17 +45,6 @@ def tracked_step(state: Float, poses: Float, now_us: int, dt: float, wheelbase: 
     for i in range(LOOKAHEAD):
         curvatures[i] = _value_at(bends, now_us, now + i * STEP)
     command, steering_command = lqr_command(state, poses, speeds, curvatures, 0, wheelbase)
-    speed, heading, steering = state[3], state[2], state[7]
-    acceleration = state[5] + dt / (dt + ACCELERATION_LAG) * (command - state[5])
-    rate = dt / (dt + STEERING_LAG) * steering_command
-    after = np.zeros(11)
-    after[0] = state[0] + speed * math.cos(heading) * dt
-    after[1] = state[1] + speed * math.sin(heading) * dt
-    after[2] = wrap(heading + speed * math.tan(steering) / wheelbase * dt)
-    after[3] = speed + acceleration * dt
-    after[5] = acceleration
-    after[7] = min(MAX_STEERING, max(-MAX_STEERING, steering + rate * dt))
-    after[8] = rate
-    after[9] = after[3] * math.tan(after[7]) / wheelbase
-    after[10] = (after[9] - state[9]) / dt
+    after = np.empty(11)
+    unlimited_bicycle_step(state, after, command, steering_command, wheelbase, dt)
     return after

@@ -64,25 +64,36 @@ def side(ax: float, ay: float, bx: float, by: float, x: float, y: float) -> floa
 
 
 @kernel
-def strictly_inside(ring: Float, low: int, high: int, x: float, y: float) -> bool:
-    """True if a point lies inside the open ring ``ring[low:high]`` ([*, 2]); points on its boundary do not."""
-    inside = False
+def _edge_parity(ax: float, ay: float, bx: float, by: float, x: float, y: float) -> int:
+    """1 if a ray from a point in the direction of +x crosses the edge a-b, 0 if not, -1 if the point is on the edge."""
+    if (ay < y and by < y) or (ay > y and by > y) or (ax < x and bx < x):
+        return 0
+    if ay == y and by == y:
+        return -1 if min(ax, bx) <= x <= max(ax, bx) else 0
+    turn = side(ax, ay, bx, by, x, y)
+    if turn == 0.0:  # on the line, and between the ends in y
+        return -1
+    return int((ay > y) != (by > y) and (turn > 0.0) == (by > ay))
+
+
+@kernel
+def ring_parity(ring: Float, low: int, high: int, x: float, y: float) -> int:
+    """1 if a point lies inside the open ring ``ring[low:high]`` ([*, 2]), 0 outside, -1 on its boundary."""
+    crossings = 0
     j = high - 1
     for i in range(low, high):
-        xi, yi, xj, yj = ring[i, 0], ring[i, 1], ring[j, 0], ring[j, 1]
+        parity = _edge_parity(ring[i, 0], ring[i, 1], ring[j, 0], ring[j, 1], x, y)
+        if parity < 0:
+            return -1
+        crossings ^= parity
         j = i
-        if (yi < y and yj < y) or (yi > y and yj > y) or (xi < x and xj < x):
-            continue
-        if yi == y and yj == y:
-            if min(xi, xj) <= x <= max(xi, xj):
-                return False
-            continue
-        turn = side(xi, yi, xj, yj, x, y)
-        if turn == 0.0:  # on the line, and between the ends in y
-            return False
-        if (yi > y) != (yj > y) and (turn > 0.0) == (yj > yi):
-            inside = not inside
-    return inside
+    return crossings
+
+
+@kernel
+def strictly_inside(ring: Float, low: int, high: int, x: float, y: float) -> bool:
+    """True if a point lies inside the open ring ``ring[low:high]`` ([*, 2]); points on its boundary do not."""
+    return ring_parity(ring, low, high, x, y) == 1
 
 
 @kernel
@@ -137,23 +148,15 @@ def inside_polygon(polygons: Polygons, p: int, x: float, y: float) -> bool:
     ring, low, high = polygons.ring, polygons.ring_ptr[p], polygons.ring_ptr[p + 1]
     first = polygons.band_ptr[p]
     band = first + _band(y, box[1], box[3], polygons.band_ptr[p + 1] - first)
-    inside = False
+    crossings = 0
     for at in range(polygons.edge_ptr[band], polygons.edge_ptr[band + 1]):
         i = polygons.edge[at]
         j = i - 1 if i > low else high - 1
-        xi, yi, xj, yj = ring[i, 0], ring[i, 1], ring[j, 0], ring[j, 1]
-        if (yi < y and yj < y) or (yi > y and yj > y) or (xi < x and xj < x):
-            continue
-        if yi == y and yj == y:
-            if min(xi, xj) <= x <= max(xi, xj):
-                return False
-            continue
-        turn = side(xi, yi, xj, yj, x, y)
-        if turn == 0.0:
+        parity = _edge_parity(ring[i, 0], ring[i, 1], ring[j, 0], ring[j, 1], x, y)
+        if parity < 0:
             return False
-        if (yi > y) != (yj > y) and (turn > 0.0) == (yj > yi):
-            inside = not inside
-    return inside
+        crossings ^= parity
+    return crossings == 1
 
 
 @kernel

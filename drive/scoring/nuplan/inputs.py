@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drive.geometry import arc_length
-from drive.kernels.nuplan_geometry import border_distance, strictly_inside
+from drive.kernels.nuplan_geometry import border_distance, contained
 from drive.scene import STATIC_KINDS, AgentKind
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 
@@ -32,7 +32,7 @@ class Surfaces(NamedTuple):
 
     def contain(self, points: ArrayLike) -> Bool:
         """``[P, K]`` True where points ``[P, 2]`` lie strictly inside."""
-        return np.asarray(strictly_inside(np.ascontiguousarray(points, np.float64), *self))
+        return np.asarray(contained(np.ascontiguousarray(points, np.float64), *self))
 
     def distance(self, point: Float, polygons: Iterable[int]) -> float:
         """Smallest distance [m] from ``point [2]`` to the given polygons: 0 inside, inf where there are none."""
