@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from stl.formula import (
     Arithmetic,
@@ -60,8 +61,8 @@ def robustness(formula: Formula, trace: Mapping[str, Sequence[float]], dt: float
                 if op == "prev":
                     return [INF, *inner[:-1]]
                 if op == "rise":
-                    return [inner[0], *(min(-a, b) for a, b in zip(inner, inner[1:], strict=False))]
-                return [-inner[0], *(min(a, -b) for a, b in zip(inner, inner[1:], strict=False))]
+                    return [inner[0], *(min(-a, b) for a, b in pairwise(inner))]
+                return [-inner[0], *(min(a, -b) for a, b in pairwise(inner))]
         return [pointwise(node, values) for values in zip(*(whole(child) for child in node.children()), strict=True)]
 
     def reach(t: int, interval: Interval | None, future: bool) -> range:

@@ -163,12 +163,12 @@ def test_a_pickled_monitor_goes_on_where_it_was(
     monitor, rows = Monitor(formula, DT), samples(trace)
     for row in rows[:cut]:
         monitor.update(row)
-    thawed, copied = pickle.loads(pickle.dumps(monitor)), copy.deepcopy(monitor)
+    thawed, copied = pickle.loads(pickle.dumps(monitor)), copy.deepcopy(monitor)  # noqa: S301 - our own bytes
     told = [monitor.update(row) for row in rows[cut:]] + monitor.finish()
     for other in (thawed, copied):
         assert repr([other.update(row) for row in rows[cut:]] + other.finish()) == repr(told)
     with pytest.raises(StlError, match="finished"):
-        pickle.loads(pickle.dumps(monitor)).update(rows[0])
+        pickle.loads(pickle.dumps(monitor)).update(rows[0])  # noqa: S301 - our own bytes
 
 
 def test_reset_forgets_everything() -> None:
