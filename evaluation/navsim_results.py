@@ -1,5 +1,6 @@
 """Result files of a run under ``--protocol navsim`` in NAVSIM's own format, one per planner and run seed."""
 
+import hashlib
 from pathlib import Path
 
 from evaluation.metrics.epdms import PARTS
@@ -29,6 +30,8 @@ def write_one_stage(run: RunFolder) -> list[Path]:
                 scores[token] = TokenScore({part: frame[part] for part in PARTS})
         name = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(planner))[:80]
         path = folder / f"{name}--{seed}.csv"
+        if path in written:  # planners that differ in other characters, or after these
+            path = folder / f"{name}-{hashlib.sha256(str(planner).encode()).hexdigest()[:8]}--{seed}.csv"
         write_atomically(path, one_stage_table(scores).to_csv(index=False).encode())
         written.append(path)
     return written

@@ -6,25 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drive.scene import AgentKind
 from drive.scoring.navsim.comfort import SIGNALS, comfort_signals, within_limits
 from drive.scoring.navsim.inputs import SAMPLES, PdmMap, PdmTraffic, RoadLayer, pdm_map, pdm_traffic
 from drive.scoring.navsim.tracking import ego_state
 from drive.vehicle import PACIFICA
 from evaluation.conformance.fields import Fields
 from evaluation.metrics.epdms import PLAN, Frame, FrameScore, combine, pdms_v1, score_plan, simulate_plan
+from scenarios.openscene.logs import KINDS
 
 Float = NDArray[np.float64]
 
-KINDS = {
-    "vehicle": AgentKind.CAR,
-    "pedestrian": AgentKind.PEDESTRIAN,
-    "bicycle": AgentKind.BICYCLE,
-    "traffic_cone": AgentKind.TRAFFIC_CONE,
-    "barrier": AgentKind.BARRIER,
-    "czone_sign": AgentKind.SIGN,
-    "generic_object": AgentKind.GENERIC_OBJECT,
-}
 RED_LIGHT = "red_light_"
 PLAN_SHAPE = (8, 3)  # poses 0.5 s apart, to 4 s
 PREVIOUS_US = 500_000  # the previous frame is half a second older

@@ -7,25 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from drive.scene import AgentKind, LightState
+from drive.scene import LightState
 from drive.scoring.nuplan.comfort import MIN_SAMPLES, within_limits
 from drive.scoring.nuplan.inputs import NuplanDrive, NuplanMap, NuplanTracks, Surfaces, centerlines, surfaces
 from drive.scoring.nuplan.score import NuplanScore, score_drive
 from drive.scoring.nuplan.simulation import first_samples, simulate_reference
 from drive.vehicle import Ego
 from evaluation.conformance.fields import LARGEST_WHOLE, Fields
+from scenarios.openscene.logs import KINDS
 
 Float = NDArray[np.float64]
 
-KINDS = {
-    "vehicle": AgentKind.CAR,
-    "pedestrian": AgentKind.PEDESTRIAN,
-    "bicycle": AgentKind.BICYCLE,
-    "traffic_cone": AgentKind.TRAFFIC_CONE,
-    "barrier": AgentKind.BARRIER,
-    "czone_sign": AgentKind.SIGN,
-    "generic_object": AgentKind.GENERIC_OBJECT,
-}
 DRIVABLE_LAYERS = ("road_segments", "intersections", "generic_drivable_areas", "carpark_areas")
 MOST_PLAN_STEPS = 10_000  # every plan of a simulation has so many poses
 STATE_COLUMNS = (

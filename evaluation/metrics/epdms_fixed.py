@@ -13,6 +13,8 @@ Same terms, weights, limits and human filter. What differs (numbers of NAVSIM's 
 * The tracker starts from the recorded steering angle and yaw rate instead of 0.
 * Progress is measured against the best of PDM-Closed, the plan and the human, so that a reference that fails does not
   make its own norm (23).
+* The human filter judges the human as it judges the plan, history and that norm included: where the human rode
+  uncomfortably or did not get ahead at all, comfort or progress of the plan is not judged (13).
 
 What stays, because it is a choice and no slip: log replay without objects that touch the ego at the start, the strict
 drivable area, wrong way as off route, reactive traffic (not used here: the log is replayed).

@@ -158,3 +158,11 @@ def test_results_are_written_in_navsims_own_format(run: RunFolder) -> None:
     assert table["token"].iloc[-1] == "average_all_frames"
     frames = [frame for row in run.rows().to_dict("records") if row["planner"] == "stop" for frame in read_frames(row)]
     assert table["score"].iloc[-1] == pytest.approx(np.mean([frame["epdms"] for frame in frames]))
+
+
+def test_planners_with_names_alike_get_result_files_of_their_own(suite: Suite, tmp_path: Path) -> None:
+    options = "headway=1.500000000000001,min_gap=2.000000000000001,speed_factor=0.900000000000001,margin="
+    names = tuple(f"idm[{options}{margin}]" for margin in (0.25, 0.3))
+    one = Suite(suite.name, suite.source, None, suite.scenes[:1], "log")
+    written = write_one_stage(drive(one, tmp_path / "run", planners=names))
+    assert len(set(written)) == 2 and all(path.exists() for path in written)

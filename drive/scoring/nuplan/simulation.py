@@ -11,6 +11,7 @@ from drive.scene import DT, Scenario
 from drive.scoring.nuplan.idm import ReactiveTraffic
 from drive.scoring.nuplan.inputs import NuplanMap, NuplanTracks
 from drive.scoring.nuplan.scene import nuplan_lights, nuplan_map, recorded_tracks
+from drive.simulator import exact_spacing
 from drive.vehicle import PACIFICA, Ego
 
 Float = NDArray[np.float64]
@@ -97,7 +98,7 @@ class NuplanSimulation:
     def step(self, trajectory: ArrayLike, dt: float) -> None:
         """Drive 0.1 s of a trajectory ``[N, 3]`` (ego frame, pose n at ``(n + 1) * dt``), stored as float32."""
         plan = np.ascontiguousarray(trajectory, np.float32)
-        spacing = float(str(np.float32(dt)))  # the decimal a stored spacing stands for
+        spacing = exact_spacing(np.float32(dt))
         state = self._ego[self._k]
         poses = resample_plan(plan.astype(np.float64), spacing, state[Ego.X], state[Ego.Y], state[Ego.HEADING])
         if self._perfect:
