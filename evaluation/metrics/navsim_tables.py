@@ -52,7 +52,7 @@ class Group:
 def token_name(scenario: str, step: int) -> str:
     """Name of the frame ``step`` world steps after a scenario's start; a window of a NAVSIM log keeps its token."""
     name = scenario if step == 0 else f"{scenario}@{step / 10:.1f}s"
-    return name if step == 0 or len(name) != SYNTHETIC_LENGTH else f"{name}_"
+    return name if len(name) != SYNTHETIC_LENGTH else f"{name}_"
 
 
 def one_stage_table(scores: Mapping[str, TokenScore | None]) -> "pd.DataFrame":
@@ -83,7 +83,7 @@ def two_stage_table(
     after it, and the previous token with that of their predecessors. Extended comfort goes into the parts before.
 
     Raises:
-        DataError: A token of a group has no score.
+        DataError: A token of a group has no score, or a group has no synthetic scenes.
     """
     import pandas as pd
 
@@ -91,6 +91,8 @@ def two_stage_table(
     rows += [_staged(token, score, "two") for token, score in second.items()]
     ones, twos, totals = [], [], []
     for group in groups:
+        if not group.pairs:
+            raise DataError(f"token {group.original!r} of the two-stage mapping has no scenes in the second stage")
         halves = []
         for token, others in (
             (group.original, [a for a, _ in group.pairs]),
@@ -154,8 +156,10 @@ def _known(scores: Mapping[str, TokenScore], token: str, stage: str) -> TokenSco
 
 
 def _weighted(weights: Float, values: Iterable[float | None]) -> float | None:
+    """Mean of the values that are known; None if those have no weight."""
     there = [(weight, value) for weight, value in zip(weights, values, strict=True) if value is not None]
-    return float(sum(weight * value for weight, value in there)) if there else None
+    known = sum(weight for weight, _ in there)
+    return float(sum(weight * value for weight, value in there) / known) if known > 0.0 else None
 
 
 def _mean(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:

@@ -3,7 +3,7 @@
 import pytest
 
 from drive.errors import DataError
-from evaluation.metrics.epdms import PARTS
+from evaluation.metrics.epdms import EXTENDED_COMFORT, PARTS
 from evaluation.metrics.navsim_tables import Group, TokenScore, one_stage_table, token_name, two_stage_table
 
 PERFECT = dict.fromkeys(PARTS, 1.0)
@@ -53,9 +53,24 @@ def test_a_missing_partner_is_named() -> None:
         two_stage_table({"now": token()}, {"x": token()}, [Group("now", "before", (("x", "x"),))])
 
 
+def test_a_group_without_synthetic_scenes_is_named() -> None:
+    with pytest.raises(DataError, match="token 'now' of the two-stage mapping has no scenes in the second stage"):
+        two_stage_table({"now": token(), "before": token()}, {}, [Group("now", "before", ())])
+
+
+def test_parts_that_a_synthetic_scene_lacks_do_not_count_as_zero() -> None:
+    lacking = TokenScore({**token(1.0).parts, EXTENDED_COMFORT: None})
+    table = two_stage_table(
+        {"now": token(), "before": token()},
+        {"a": token(), "b": lacking},
+        [Group("now", "before", (("a", "a"), ("b", "b")))],
+    )
+    assert table[f"{EXTENDED_COMFORT}_stage_two"].iloc[-2] == pytest.approx(1.0)
+
+
 def test_no_frame_gets_a_token_that_navsim_would_take_for_a_synthetic_scene() -> None:
     assert token_name("0123456789abcdef", 0) == "0123456789abcdef"
     assert token_name("scene-0061", 40) == "scene-0061@4.0s"
     for length in range(5, 20):
-        for step in (5, 40, 120):
+        for step in (0, 5, 40, 120):
             assert len(token_name("s" * length, step)) != 17
