@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from stl import scalars
 from stl.errors import StlError
 from stl.formula import (
     Arithmetic,
@@ -34,8 +35,8 @@ from stl.formula import (
     names,
     walk,
 )
-
-_TOLERANCE = 1e-6  # of a sample: 0.3 s at 0.1 s is 2.9999999999999996 samples
+from stl.program import samples_of
+from stl.text import to_text
 
 
 class OnlineValue(NamedTuple):
@@ -66,29 +67,6 @@ class Unknown(Formula):
     """Nothing, of a formula that is not known before the end; its signals are checked all the same."""
 
     operand: Formula
-
-
-def samples(seconds: float | str, dt: float) -> int:
-    """A bound of an interval as a number of sampling periods.
-
-    Raises:
-        StlError: It is the name of a parameter, or no multiple of ``dt``.
-    """
-    if isinstance(seconds, str):
-        raise StlError(f"the bound {seconds!r} of an interval is a parameter without a value")
-    count = seconds / dt
-    whole = round(count)
-    if abs(count - whole) > _TOLERANCE:
-        raise StlError(f"the bound {seconds:g} s of an interval is not a multiple of the sampling period {dt:g} s")
-    return whole
-
-
-def window(interval: Interval, dt: float) -> tuple[int, int]:
-    """An interval in sampling periods, ends included."""
-    begin, end = samples(interval.begin, dt), samples(interval.end, dt)
-    if not 0 <= begin <= end:
-        raise StlError(f"the interval [{interval.begin:g}:{interval.end:g}] is reversed or begins before 0")
-    return begin, end
 
 
 def unbounded(node: Formula) -> bool:
@@ -173,7 +151,8 @@ class Compiler:
             if item.delay > level:
                 level = item.delay
                 update.append(f"if count <= {level}: return waiting")
-            update += [f"{used} = {source}" for used, source, _ in item.feed] + list(item.lines)
+            update += [f"{used} = {source}" for used, source, _ in item.feed]
+            update += [line.replace("{n}", "count - 1") for line in item.lines]
         index, final = ("0", "False") if provisional else (f"count - {1 + self._root.delay}", "True")
         update.append(f"return new(OnlineValue, ({index}, {self._root.name}, {final}))")
         drain = []
@@ -182,7 +161,10 @@ class Compiler:
                       for used, source, neutral in item.feed]  # fmt: skip
             last = "" if item.feed else f" < length + {item.delay}"
             if item.delay > 0 or item.feed:  # nothing new comes without delay
-                drain += [f"if {item.delay} <= step{last}:", *_indented((*inside, *item.lines))]
+                drain += [
+                    f"if {item.delay} <= step{last}:",
+                    *_indented((*inside, *(line.replace("{n}", "step") for line in item.lines))),
+                ]
         return [
             f"def build({', '.join(state)}):",
             *_indented(
@@ -227,6 +209,12 @@ class Compiler:
         name = self._fresh("v")
         self._items.append(_Item(delay, tuple(line.replace("{v}", name) for line in lines)))
         return _Stream(name, delay)
+
+    def _checked(self, node: Formula, delay: int, line: str) -> _Stream:
+        """A value of arithmetic, which may be NaN: inf - inf, 0 / 0."""
+        if _always_a_number(node):
+            return self._value(delay, line)
+        return self._value(delay, line, f"if {{v}} != {{v}}: raise no_value({to_text(node)!r}, {{n}} - {delay})")
 
     def _late(self, stream: _Stream, delay: int) -> _Stream:
         """The same values, at a later step."""
@@ -284,7 +272,7 @@ class Compiler:
         delay = max(left.delay, right.delay)
         combine = "until" if future else "since"
         name, one, two = self._fresh("v"), self._fresh("u"), self._fresh("u")
-        block, rest, best = self._fresh("b", list), self._fresh("r", list), self._fresh("m", lambda: _NOTHING)
+        block, rest, best = self._fresh("b", list), self._fresh("r", list), self._fresh("m", lambda: scalars.NOTHING)
         lines = [
             f"{one} = ({one}, {two})",
             f"{block}.append({one})",
@@ -331,7 +319,7 @@ class Compiler:
                 return self._value(first.delay, f"if {held} is None: {held} = {first.name}", f"{{v}} = {held}")
             case UntilSoFar(left, right):
                 one, two = self._together(self._stream(left), self._stream(right))
-                held = self._fresh("s", lambda: _NOTHING)
+                held = self._fresh("s", lambda: scalars.NOTHING)
                 delay = max(one.delay, two.delay)
                 pair = f"({one.name}, {two.name})"
                 return self._value(delay, f"{held} = until({held}, {pair})", f"{{v}} = {held}[1]")
@@ -344,20 +332,22 @@ class Compiler:
         match node:
             case Not() | Function("-"):
                 return self._value(delay, f"{{v}} = -{a}")
+            case Function("abs"):
+                return self._value(delay, f"{{v}} = abs({a})")
             case Function(name):
-                return self._value(delay, f"{{v}} = {name}({a})")
+                return self._checked(node, delay, f"{{v}} = {name}({a})")
             case Arithmetic("/" | "pow" as op):
-                return self._value(delay, f"{{v}} = {'divide' if op == '/' else 'power'}({a}, {b})")
+                return self._checked(node, delay, f"{{v}} = {'divide' if op == '/' else 'power'}({a}, {b})")
             case Arithmetic(op):
-                return self._value(delay, f"{{v}} = {a} {op} {b}")
+                return self._checked(node, delay, f"{{v}} = {a} {op} {b}")
             case Comparison("<" | "<="):
-                return self._value(delay, f"{{v}} = {b} - {a}")
+                return self._checked(node, delay, f"{{v}} = {b} - {a}")
             case Comparison(">" | ">="):
-                return self._value(delay, f"{{v}} = {a} - {b}")
-            case Comparison("==") | Boolean("iff"):
-                return self._value(delay, f"{{v}} = -abs({a} - {b})")
+                return self._checked(node, delay, f"{{v}} = {a} - {b}")
+            case Comparison("==") | Boolean("iff"):  # two infinities are not apart
+                return self._value(delay, f"{{v}} = 0.0 if {a} == {b} else -abs({a} - {b})")
             case Comparison("!=") | Boolean("xor"):
-                return self._value(delay, f"{{v}} = abs({a} - {b})")
+                return self._value(delay, f"{{v}} = 0.0 if {a} == {b} else abs({a} - {b})")
             case Boolean("implies"):
                 return self._value(delay, f"{{v}} = -{a}", f"if {b} > {{v}}: {{v}} = {b}")
             case Boolean(op):
@@ -371,7 +361,7 @@ class Compiler:
             best = self._fresh("s", lambda: math.inf if least else -math.inf)
             step = f"if {stream.name} {sign} {best}: {best} = {stream.name}"
             return self._value(stream.delay, step, f"{{v}} = {best}")
-        begin, end = window(interval, self._dt)
+        begin, end = samples_of(interval, self._dt)
         if op in ("always", "eventually"):
             return self._windowed(stream, end - begin + 1, least, end)
         return self._windowed(self._shifted_back(stream, begin, neutral), end - begin + 1, least, 0)
@@ -386,7 +376,7 @@ class Compiler:
                 f"if {right.name} > {held}: {held} = {right.name}",
                 f"{{v}} = {held}",
             )
-        begin, end = window(interval, self._dt)
+        begin, end = samples_of(interval, self._dt)
         if op == "unless":
             always = self._windowed(left, end + 1, True, end)
             return self._both(always, self._binary("until", interval, left, right), ">")
@@ -419,48 +409,23 @@ def _guarded(reads: list[str]) -> list[str]:
     return ["try:", *_indented(reads), refusal] if reads else []
 
 
-# --- what programs call
-
-_NOTHING = (math.inf, -math.inf)
-
-
-def _until(early: tuple[float, float], late: tuple[float, float]) -> tuple[float, float]:
-    return min(early[0], late[0]), max(early[1], min(early[0], late[1]))
-
-
-def _since(early: tuple[float, float], late: tuple[float, float]) -> tuple[float, float]:
-    return min(early[0], late[0]), max(late[1], min(early[1], late[0]))
-
-
-def _divide(left: float, right: float) -> float:
-    """As IEEE 754 has it: a division by zero is infinite."""
-    if right == 0.0:
-        return math.copysign(math.inf, left) * math.copysign(1.0, right) if left != 0.0 and left == left else math.nan
-    return left / right
-
-
-def _power(base: float, exponent: float) -> float:
-    try:
-        return math.pow(base, exponent)
-    except OverflowError:
-        return -math.inf if base < 0.0 and exponent % 2.0 == 1.0 else math.inf
-    except ValueError:  # zero to a negative power, or a negative base to a fraction
-        return math.inf if base == 0.0 else math.nan
-
-
-def _sqrt(value: float) -> float:
-    return math.sqrt(value) if value >= 0.0 else math.nan
-
-
-def _exp(value: float) -> float:
-    try:
-        return math.exp(value)
-    except OverflowError:
-        return math.inf
-
-
 def _not_a_number(name: str, index: int) -> StlError:
     return StlError(f"signal {name!r} is NaN at sample {index}")
+
+
+def _no_value(text: str, index: int) -> StlError:
+    return StlError(f"{text} has no value at sample {index}")
+
+
+def _always_a_number(node: Formula) -> bool:
+    """Where one side is a finite number, most arithmetic has a value."""
+    numbers = [child.value for child in node.children() if isinstance(child, Number)]
+    match node:
+        case Comparison() | Arithmetic("+" | "-"):
+            return bool(numbers)
+        case Arithmetic("*" | "/"):
+            return any(numbers)
+    return False
 
 
 def _bad_sample(sample: Mapping[str, float], wanted: Iterable[str], index: int) -> StlError:
@@ -473,8 +438,9 @@ def _bad_sample(sample: Mapping[str, float], wanted: Iterable[str], index: int) 
 
 
 _SPACE: dict[str, Any] = {
-    "inf": math.inf, "accumulate": accumulate, "nothing": _NOTHING, "until": _until, "since": _since,
-    "divide": _divide, "power": _power, "sqrt": _sqrt, "exp": _exp, "not_a_number": _not_a_number,
-    "bad_sample": _bad_sample, "new": tuple.__new__, "OnlineValue": OnlineValue,
-    "waiting": OnlineValue(0, None, False),
+    "inf": math.inf, "accumulate": accumulate, "nothing": scalars.NOTHING,
+    "until": scalars.until, "since": scalars.since, "divide": scalars.divide, "power": scalars.power,
+    "sqrt": scalars.sqrt, "exp": scalars.exp,
+    "not_a_number": _not_a_number, "no_value": _no_value, "bad_sample": _bad_sample,
+    "new": tuple.__new__, "OnlineValue": OnlineValue, "waiting": OnlineValue(0, None, False),
 }  # fmt: skip

@@ -87,9 +87,14 @@ def pointwise(node: Formula, values: tuple[float, ...]) -> float:
                 return a / b
             return {"+": a + b, "-": a - b, "*": a * b, "pow": a**b if op == "pow" else 0.0}[op]
         case Comparison(op):
-            return {"<": b - a, "<=": b - a, ">": a - b, ">=": a - b, "==": -abs(a - b), "!=": abs(a - b)}[op]
+            return {"<": b - a, "<=": b - a, ">": a - b, ">=": a - b, "==": -apart(a, b), "!=": apart(a, b)}[op]
         case Boolean(op):
             return {"and": min(a, b), "or": max(a, b), "implies": max(-a, b)}.get(
-                op, abs(a - b) if op == "xor" else -abs(a - b)
+                op, apart(a, b) if op == "xor" else -apart(a, b)
             )
     raise TypeError(node)
+
+
+def apart(a: float, b: float) -> float:
+    """Distance; two infinities are not apart."""
+    return 0.0 if a == b else abs(a - b)
