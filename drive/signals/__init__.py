@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
-from drive.signals import ego as ego_signals
+from drive.signals import agents, beside, change, lane, lead, lines, priority, reasons, vru
+from drive.signals import ego as ego_motion
 from drive.signals.catalog import CATALOG, FLAG, Signal
 from drive.signals.drive import Drive, Function, Values
 from drive.signals.world import World, prepare
@@ -19,7 +20,16 @@ from drive.signals.world import World, prepare
 __all__ = ["CATALOG", "FLAG", "FUNCTIONS", "Signal", "Values", "World", "compute", "prepare"]
 
 FUNCTIONS: Mapping[str, Function] = {
-    **ego_signals.SIGNALS,
+    **ego_motion.SIGNALS,
+    **lane.SIGNALS,
+    **change.SIGNALS,
+    **lead.SIGNALS,
+    **agents.SIGNALS,
+    **beside.SIGNALS,
+    **vru.SIGNALS,
+    **lines.SIGNALS,
+    **priority.SIGNALS,
+    **reasons.SIGNALS,
 }
 
 

@@ -6,21 +6,23 @@ differentiable signals are torch expressions in the ego tensor that take those c
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from drive.geometry import box_corners
 from drive.signals.catalog import CATALOG, FLAG
-from drive.signals.kernels.road import follow
+from drive.signals.kernels.road import follow, project_all
 from drive.signals.world import COARSE, World
 from drive.vehicle import EGO_COLUMNS, Ego
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
+Shared = TypeVar("Shared")
 
 
 class Values(NamedTuple):
@@ -81,12 +83,19 @@ class Drive:
         self.shape: tuple[int, int] = (int(ego.shape[0]), int(ego.shape[1]))
         self._functions = functions
         self._values: dict[str, Values] = {}
+        self._shared: dict[Callable[[Drive], object], object] = {}
 
     def values(self, name: str) -> Values:
         """A signal, computed once: for signals that are defined through others."""
         if name not in self._values:
             self._values[name] = self._finish(name, self._functions[name](self))
         return self._values[name]
+
+    def once(self, find: Callable[["Drive"], Shared]) -> Shared:
+        """What ``find`` makes of this drive, computed once: for intermediates that several signals share."""
+        if find not in self._shared:
+            self._shared[find] = find(self)
+        return cast(Shared, self._shared[find])
 
     def array(self, name: str) -> Float:
         """A signal's values ``[B, T]`` as a float64 array without gradient."""
@@ -141,6 +150,19 @@ class Drive:
         return poses
 
     @cached_property
+    def corners(self) -> Float:
+        """Box corners ``[B, T, 4, 2]`` [m]: front-left, rear-left, rear-right, front-right."""
+        vehicle = self.world.vehicle
+        return box_corners(self.boxes[..., :2], self.boxes[..., 2], (vehicle.length, vehicle.width))
+
+    def corner(self, number: Int) -> Tensor:
+        """The corner ``[B, T]`` (0..3, order of ``corners``) of the box, differentiable: ``[B, T, 2]`` [m]."""
+        vehicle = self.world.vehicle
+        forward = np.array((vehicle.front, -vehicle.rear, -vehicle.rear, vehicle.front))
+        left = np.array((1.0, 1.0, -1.0, -1.0)) * vehicle.width / 2
+        return self.point(self.tensor(forward[number]), self.tensor(left[number]))
+
+    @cached_property
     def fronts(self) -> Float:
         """Middle of the front bumper ``[B, T, 2]`` [m]."""
         return self._ahead(self.world.vehicle.front)
@@ -164,6 +186,16 @@ class Drive:
     def rear_place(self) -> Place | None:
         """The middle of the rear bumper in the route frame."""
         return self._place(self.rears)
+
+    @cached_property
+    def lateral_span(self) -> tuple[Float, Float]:
+        """Lateral range ``[B, T]`` [m] of the box in the route frame: low, high; zeros where there is no route."""
+        frame = self.road.frame
+        if frame is None:
+            return np.zeros(self.shape), np.zeros(self.shape)
+        _, d, _ = project_all(frame.points, frame.arc, COARSE, np.ascontiguousarray(self.corners.reshape(-1, 2)))
+        across = d.reshape(*self.shape, 4)
+        return across.min(axis=2), across.max(axis=2)
 
     def _place(self, points: Float) -> Place | None:
         frame = self.road.frame

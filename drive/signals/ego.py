@@ -1,12 +1,22 @@
 """Signals of the clock and the ego's own motion (rear axle)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from drive.scene import DT
+from drive.scoring.comfort import savitzky_golay
 from drive.signals.drive import Drive, Function, Reading
+from drive.signals.world import FIT_ORDER, FIT_SAMPLES
 from drive.vehicle import Ego
+
+Float = NDArray[np.float64]
+
+SAME_START = 0.5  # m between the start of a drive and the recorded one, up to which it goes on from the recorded past
 
 
 def clock(drive: Drive) -> Reading:
@@ -35,10 +45,63 @@ def yaw_rate(drive: Drive) -> Reading:
     return Reading(drive.ego[..., Ego.YAW_RATE])
 
 
+def jerk_lon(drive: Drive) -> Reading:
+    """Derivative of the longitudinal acceleration."""
+    return _read(drive, _rate(drive, drive.ego[..., Ego.AX], drive.world.past[:, Ego.AX]))
+
+
+def jerk_abs(drive: Drive) -> Reading:
+    """Size of the derivative of longitudinal and centripetal acceleration."""
+    past = drive.world.past
+    along = _rate(drive, drive.ego[..., Ego.AX], past[:, Ego.AX])
+    turning = drive.speed * drive.ego[..., Ego.YAW_RATE]
+    across = _rate(drive, turning, past[:, Ego.VX] * past[:, Ego.YAW_RATE])
+    return _read(drive, (along * along + across * across).clamp(min=1e-12).sqrt())
+
+
+def yaw_accel(drive: Drive) -> Reading:
+    """Derivative of the yaw rate."""
+    return _read(drive, _rate(drive, drive.ego[..., Ego.YAW_RATE], drive.world.past[:, Ego.YAW_RATE]))
+
+
+def _read(drive: Drive, value: Tensor) -> Reading:
+    return Reading(value, np.full(drive.shape, drive.shape[1] >= 2))
+
+
+def _rate(drive: Drive, values: Tensor, past: Float) -> Tensor:
+    """Derivative ``[B, T]`` per second of ``values [B, T]``: quadratic fits over 0.7 s, one-sided at the ends.
+
+    Drives that begin where the recorded one is use its ``past [H]`` at the start.
+    """
+    samples = drive.shape[1]
+    alone = values @ drive.tensor(_fit(samples)).T
+    before = past[len(past) - min(len(past), FIT_SAMPLES // 2) :]
+    if not len(before):
+        return alone
+    joined = torch.cat((drive.tensor(np.tile(before, (drive.shape[0], 1))), values), dim=1)
+    with_past = joined @ drive.tensor(_fit(samples + len(before))[len(before) :]).T
+    start = drive.world.scenario.reference[drive.world.scenario.start]
+    apart = np.hypot(drive.states[:, 0, Ego.X] - start[Ego.X], drive.states[:, 0, Ego.Y] - start[Ego.Y])
+    goes_on = apart <= SAME_START
+    return torch.where(torch.as_tensor(goes_on, device=values.device)[:, None], with_past, alone)
+
+
+@lru_cache(maxsize=8)
+def _fit(samples: int) -> Float:
+    """Matrix ``[S, S]`` that takes S samples to the derivatives of :func:`_rate`."""
+    order = min(FIT_ORDER, samples - 1)
+    if order < 1:
+        return np.zeros((samples, samples))
+    return savitzky_golay(np.eye(samples), FIT_SAMPLES, order, 1).T
+
+
 SIGNALS: Mapping[str, Function] = {
     "clock": clock,
     "speed": speed,
     "accel_lon": accel_lon,
     "accel_lat": accel_lat,
+    "jerk_lon": jerk_lon,
+    "jerk_abs": jerk_abs,
     "yaw_rate": yaw_rate,
+    "yaw_accel": yaw_accel,
 }

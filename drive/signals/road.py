@@ -1,21 +1,28 @@
 """The road under a scene's signals: lanes with widths, the lanes that count as on-route, and the route frame."""
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, reduce
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
+from shapely import Polygon
 
 from drive.geometry import arc_length, wrap_angle
-from drive.map import VectorMap
+from drive.map import Layer, VectorMap
 from drive.scene import Scenario
 from drive.scoring.scene_geometry import SceneGeometry, compile_geometry
-from drive.signals.kernels.road import lane_half_widths
+from drive.signals.kernels.area import EdgeGrid, compile_edges
+from drive.signals.kernels.road import lane_half_widths, lanes_under, tangent_at
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
 
 SPACING = 0.5  # m between the points of the route frame
+ONCOMING_PROBES = np.array((2.5, 4.0, 6.0))  # m beside a lane's middle
+GAP = 0.1  # m between two drivable areas that is closed
+FORESIGHT = 150.0  # m
 BEFORE, BEYOND = 60.0, 200.0  # m that the route frame goes on before the route's first lane and beyond its last
 
 
@@ -72,6 +79,76 @@ class Road:
         """The route frame, None where the scene has no route."""
         return _route_frame(self.map, self.route.tolist()) if len(self.route) else None
 
+    @cached_property
+    def drivable(self) -> EdgeGrid | None:
+        """Border of the union of the drivable areas; None where the map has none.
+
+        Gaps between two areas of up to 10 cm are drawing errors, not borders.
+        """
+        shapes = [
+            reduce(lambda one, other: one.symmetric_difference(other), map(shapely.make_valid, map(Polygon, rings)))
+            for rings in self.map.areas(Layer.DRIVABLE, Layer.CARPARK)
+        ]
+        union = shapely.union_all(shapes).buffer(GAP / 2, join_style="mitre").buffer(-GAP / 2, join_style="mitre")
+        rings = [
+            np.asarray(ring.coords)
+            for part in shapely.get_parts(union)
+            if isinstance(part, Polygon)
+            for ring in (part.exterior, *part.interiors)
+        ]
+        return compile_edges(np.concatenate([np.hstack((ring[:-1], ring[1:])) for ring in rings])) if rings else None
+
+    @cached_property
+    def before(self) -> Int:
+        """``[L]`` the lane that the route (or else the straightest way) comes from into each lane, -1 for none."""
+        return self._links(self.map.lane_predecessors)
+
+    @cached_property
+    def after(self) -> Int:
+        """``[L]`` the lane that the route (or else the straightest way) takes out of each lane, -1 for none."""
+        return self._links(self.map.lane_successors)
+
+    def _links(self, links: Callable[[int], Int]) -> Int:
+        preferred = set(self.route.tolist())
+        found = np.full(self.map.lanes, -1, np.int32)
+        for lane in range(self.map.lanes):
+            options = links(lane).tolist()
+            if options:
+                found[lane] = min(
+                    options,
+                    key=lambda option: (
+                        option not in preferred,
+                        not self.on_route[option],
+                        self._bends[option],
+                        option,
+                    ),
+                )
+        return found
+
+    @cached_property
+    def _bends(self) -> Float:
+        return np.array([_bend(self.map, lane) for lane in range(self.map.lanes)])
+
+    @cached_property
+    def left_hand(self) -> bool:
+        """Whether traffic keeps left: oncoming lanes lie to the right of most lanes that have one beside them."""
+        votes = 0
+        for lane in range(self.map.lanes):
+            if not self.map.connector[lane]:
+                votes += _oncoming_side(self, lane)
+        return votes < 0
+
+    @cached_property
+    def runs_on(self) -> Float:
+        """``[L]`` [m] from the beginning of each lane along on-route lanes to where the last of them ends, at most
+        ``FORESIGHT`` m beyond the lane itself."""
+        lengths = np.array([arc_length(self.map.lane_centerline(lane))[-1] for lane in range(self.map.lanes)])
+        total = np.where(self.on_route, lengths, 0.0)
+        for _ in range(12):  # links of a chain; junctions have short lanes, but not that many
+            further = np.array([total[self.map.lane_successors(lane)].max(initial=0.0) for lane in range(len(total))])
+            total = np.where(self.on_route, lengths + np.minimum(further, FORESIGHT), 0.0)
+        return total
+
     def chain(self, lane: int) -> Bool:
         """``[L]`` bool: the lane and the lanes it leads to or comes from within four links either way."""
         if lane not in self._chains:
@@ -100,6 +177,36 @@ def _beside(vector_map: VectorMap, route: Int) -> Bool:
                 found[other] = True
                 todo.append(other)
     return found
+
+
+def _oncoming_side(road: Road, lane: int) -> int:
+    """1 where a lane that runs the other way lies within 6 m to the left of a lane's middle, -1 to the right, else
+    0."""
+    line = road.map.lane_centerline(lane)
+    x, y, _ = middle = line[len(line) // 2]
+    lanes = road.geometry.lanes
+    heading = tangent_at(lanes.centerline, lanes.centerline_ptr[lane], lanes.centerline_ptr[lane + 1], x, y)
+    side = np.array((-np.sin(heading), np.cos(heading)))
+    found = [0, 0]
+    for number, sign in enumerate((1.0, -1.0)):
+        probe = middle[:2] + sign * ONCOMING_PROBES[:, None] * side
+        other = lanes_under(
+            np.ascontiguousarray(probe[None]),
+            np.ones((1, len(probe)), np.bool_),
+            lanes.ring,
+            lanes.ring_ptr,
+            lanes.ring_box,
+            lanes.centerline,
+            lanes.centerline_ptr,
+            np.full((1, len(probe)), heading + np.pi),
+        )[0]
+        for (px, py), beside in zip(probe, other, strict=True):
+            if beside >= 0 and not road.map.connector[beside]:
+                way = tangent_at(
+                    lanes.centerline, lanes.centerline_ptr[beside], lanes.centerline_ptr[beside + 1], px, py
+                )
+                found[number] |= int(np.cos(way - heading) < -0.8)
+    return found[0] - found[1]
 
 
 def _limits(vector_map: VectorMap) -> Float:

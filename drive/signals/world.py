@@ -1,5 +1,6 @@
 """One scene made ready for signals: the road, and the agents as they moved in one rollout."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -7,8 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drive.geometry import box_corners
-from drive.scene import STATIC_KINDS, Scenario
-from drive.signals.kernels.road import lanes_under, project_all
+from drive.scene import STATIC_KINDS, AgentKind, Scenario
+from drive.scoring.comfort import savitzky_golay
+from drive.signals.kernels.lane import place_in
+from drive.signals.kernels.road import HALF_WIDTH, lanes_under, project_all
 from drive.signals.road import Road
 from drive.vehicle import VehicleParameters
 
@@ -16,6 +19,7 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int32]
 Bool = NDArray[np.bool_]
 
+FIT_SAMPLES, FIT_ORDER = 7, 2  # of derivatives of recorded motion
 COARSE = 8  # every such point of the route frame is looked at first
 
 
@@ -87,6 +91,71 @@ class World:
         )
 
     @cached_property
+    def vehicles(self) -> Bool:
+        """``[A]``: motor vehicles."""
+        return self.kind <= AgentKind.MOTORCYCLE
+
+    @cached_property
+    def vrus(self) -> Bool:
+        """``[A]``: pedestrians and cyclists."""
+        return (self.kind == AgentKind.PEDESTRIAN) | (self.kind == AgentKind.BICYCLE)
+
+    def in_chain(self, lane: int) -> Bool:
+        """``[A, T]``: the agent's centre is in a lane or in what leads to it or comes from it (``Road.chain``)."""
+        return self.valid & (self.lane >= 0) & self.road.chain(lane)[self.lane]
+
+    @cached_property
+    def accel(self) -> Float:
+        """Acceleration ``[A, T]`` [m/s2] of every agent along its heading: quadratic fits over 0.7 s."""
+        along = self.velocity[..., 0] * np.cos(self.heading) + self.velocity[..., 1] * np.sin(self.heading)
+        return slopes(along, self.valid)
+
+    @cached_property
+    def near_end(self) -> Float:
+        """Arc length ``[A, T]`` [m] on the route of the corner that comes first; infinite where not valid."""
+        return self._end(np.min, np.inf)
+
+    @cached_property
+    def far_end(self) -> Float:
+        """Arc length ``[A, T]`` [m] on the route of the corner that comes last; -infinite where not valid."""
+        return self._end(np.max, -np.inf)
+
+    def _end(self, choose: Callable[..., Float], nothing: float) -> Float:
+        if self.places is None:
+            return np.full(self.valid.shape, nothing)
+        return np.where(self.valid, choose(self.places.s, axis=2), nothing)
+
+    @cached_property
+    def along_route(self) -> Float:
+        """Velocity ``[A, T]`` [m/s] along the route beside each agent; 0 without a route."""
+        if self.places is None:
+            return np.zeros(self.valid.shape)
+        cos, sin = np.cos(self.places.tangent), np.sin(self.places.tangent)
+        return self.velocity[..., 0] * cos + self.velocity[..., 1] * sin
+
+    @cached_property
+    def across_route(self) -> Float:
+        """Velocity ``[A, T]`` [m/s] across the route, positive to the left; 0 without a route."""
+        if self.places is None:
+            return np.zeros(self.valid.shape)
+        cos, sin = np.cos(self.places.tangent), np.sin(self.places.tangent)
+        return self.velocity[..., 1] * cos - self.velocity[..., 0] * sin
+
+    @cached_property
+    def lane_span(self) -> tuple[Float, Float]:
+        """Lateral range ``[A, T]`` [m] in the route frame of the lane each agent is in (of 3.5 m around it where it is
+        in none): low, high."""
+        assert self.places is not None
+        lanes, road = self.road.geometry.lanes, self.road
+        _, d, row = place_in(lanes.centerline, lanes.arc, lanes.centerline_ptr, self.lane, self.position)
+        held = self.lane >= 0
+        middle = self.places.center_d - np.where(held, d, 0.0)
+        none = np.full(held.shape, HALF_WIDTH)
+        left = np.where(held, road.half_left[row], none) if len(road.half_left) else none
+        right = np.where(held, road.half_right[row], none) if len(road.half_right) else none
+        return middle - right, middle + left
+
+    @cached_property
     def places(self) -> RoutePlaces | None:
         """Agents in the route frame, None where the scene has no route."""
         frame = self.road.frame
@@ -102,6 +171,22 @@ class World:
             )
         )
         return RoutePlaces(s[..., :4], d[..., :4], s[..., 4], d[..., 4], frame.heading[row[..., 4]])
+
+
+def slopes(values: Float, valid: Bool) -> Float:
+    """Derivative ``[R, T]`` per second of rows at 0.1 s: quadratic fits over 0.7 s within each valid stretch, straight
+    lines where it is shorter than three samples, 0 where it is one sample or none."""
+    found = np.zeros(values.shape)
+    edges = np.diff(np.pad(valid.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    whole = valid.all(axis=1)
+    if whole.any() and values.shape[1] > FIT_ORDER:
+        found[whole] = savitzky_golay(values[whole], FIT_SAMPLES, FIT_ORDER, 1)
+    for row in np.flatnonzero(~whole | (values.shape[1] <= FIT_ORDER)):
+        for low, high in zip(np.flatnonzero(edges[row] > 0), np.flatnonzero(edges[row] < 0), strict=True):
+            order = min(FIT_ORDER, int(high - low) - 1)
+            if order > 0:
+                found[row, low:high] = savitzky_golay(values[row : row + 1, low:high], FIT_SAMPLES, order, 1)[0]
+    return found
 
 
 def prepare(
