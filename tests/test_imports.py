@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("nuscenes", "numba", "matplotlib", "scipy", "pandas", "duckdb", "torch", "cv2")
+HEAVY = ("nuscenes", "numba", "matplotlib", "scipy", "pandas", "duckdb", "torch", "rtamt", "lark", "cv2")
 
 
 def test_each_package_imports_only_what_stands_below_it(repository: Path) -> None:
