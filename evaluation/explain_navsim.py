@@ -26,7 +26,7 @@ def navsim_lines(row: Mapping[Any, Any]) -> list[str]:
     frames = read_frames(row)
     heads = ["frame", *SHORT.values(), "EPDMS", "fixed", "PDMS"]
     lines = [
-        f"{NAVSIM_VERSIONS['score']} = mean over {len(frames)} frames of",
+        f"{NAVSIM_VERSIONS['score']} = mean over {len(frames)} frame{'s' * (len(frames) != 1)} of",
         "NC x DAC x DDC x TLC x (5 EP + 5 TTC + 2 LK + 2 HC + 2 EC) / 16 after the human filter;",
         "without EC the weights sum to 14. fixed: the same without NAVSIM's defects.",
         "",

@@ -103,7 +103,8 @@ def agent_class() -> type[Any]:
                 self.initialize()
             assert self.host is not None
             poses, interval = int(self.sampling.num_poses), float(self.sampling.interval_length)
-            self.host.reset(Context(PACIFICA, 0.1, INTERVAL, poses * interval, seed=0))
+            horizon = poses * interval  # a plan is followed to its end, as under `--protocol navsim`
+            self.host.reset(Context(PACIFICA, 0.1, horizon, horizon, seed=0))
             plan = self.host.plan(observation(agent_input, scene if self.requires_scene else None))
             return dataclasses.Trajectory(resampled(plan, poses, interval), self.sampling)
 

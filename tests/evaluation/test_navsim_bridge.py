@@ -245,7 +245,7 @@ def test_a_planner_plans_in_navsim_as_it_does_here(navsim: Path, junction: Scena
     assert type(trajectory).__module__ == "navsim.common.dataclasses"
     assert trajectory.poses.dtype == np.float32
     host = InProcessHost(resolve(planner))
-    host.reset(Context(junction.ego_vehicle, 0.1, 0.5, 4.0, 0))
+    host.reset(Context(junction.ego_vehicle, 0.1, 4.0, 4.0, 0))
     np.testing.assert_allclose(trajectory.poses, resampled(host.plan(ours(junction))), atol=0.05)
 
 
@@ -287,6 +287,17 @@ def test_a_plan_too_short_for_navsim_is_refused(navsim: Path, junction: Scenario
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PlannerError, match=r"ends after 3\.00 s .* expected at least 4\.00 s"):
         make_agent("short_plans:Short", False).compute_trajectory(navsim_inputs(junction, [])[0])
+
+
+def test_a_planner_is_told_that_navsim_asks_once(navsim: Path, junction: Scenario, tmp_path, monkeypatch) -> None:
+    (tmp_path / "asked_once.py").write_text(
+        "import numpy as np\nfrom planners.contract import Plan, Planner\n\n"
+        "class Told(Planner):\n    def reset(self, context):\n        self.told = context.replan_interval\n"
+        "    def plan(self, observation):\n        return Plan.single(np.full((8, 3), self.told))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    poses = make_agent("asked_once:Told", False).compute_trajectory(navsim_inputs(junction, [])[0]).poses
+    assert poses[0, 0] == 4.0
 
 
 def test_the_yaml_is_what_hydra_needs() -> None:
