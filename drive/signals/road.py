@@ -38,7 +38,7 @@ class RouteFrame:
 
     def __init__(self, points: Float, lane: Int, begin: float, end: float) -> None:
         arc = arc_length(points)
-        keep = np.concatenate(((True,), np.diff(arc) > 1e-6))
+        keep = np.concatenate((np.diff(arc) > 1e-6, (True,)))  # where lanes meet, the point is the next one's
         points, lane, arc = points[keep], lane[keep], arc[keep]
         count = max(2, round(arc[-1] / SPACING) + 1)
         at = np.linspace(0.0, arc[-1], count)
