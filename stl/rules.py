@@ -125,12 +125,12 @@ class RuleSet:
         Raises:
             StlError: A signal is missing or holds NaN, shapes differ, or an interval is not a multiple of ``dt``.
         """
-        from stl.verdicts import judge
+        from stl.verdicts import RuleResult
 
         results = []
         for rule in self.rules:
             try:
-                results.append(judge(self, rule, signals, dt))
+                results.append(RuleResult(self, rule, signals, dt))
             except StlError as error:
                 raise StlError(f"rule {rule.id!r}: {error.reason}", suggestion=error.suggestion) from None
         return results

@@ -57,27 +57,28 @@ def evaluate(
     found = {}
     for trace in read_traces(traces, rules):
         try:
-            found[trace.name] = rules.evaluate(trace.signals, trace.dt)
+            found[trace.name] = trace.start, rules.evaluate(trace.signals, trace.dt)
         except StlError as error:
             label = str(traces) if trace.name is None else f"{traces}, trace {trace.name!r}"
             raise StlError(f"{label}: {error.reason}", suggestion=error.suggestion) from None
     if format == "json":
         by_trace = [
-            {"trace": name, "rules": [_fields(result) for result in results]} for name, results in found.items()
+            {"trace": name, "rules": [_fields(result, start) for result in results]}
+            for name, (start, results) in found.items()
         ]
         say(json.dumps({"rules": by_trace[0]["rules"]} if None in found else {"traces": by_trace}, indent=2))
         return DONE
-    for name, results in found.items():
+    for name, (start, results) in found.items():
         if name is not None:
             say(f"trace {name}")
         heads = ("rule", "verdict", "robustness", "interval", "normalised", "applies", "worst time", "decided by")
-        table(heads, [_line(result) for result in results])
+        table(heads, [_line(result, start) for result in results])
     return DONE
 
 
-def _fields(result: "RuleResult") -> dict[str, Any]:
+def _fields(result: "RuleResult", start: float) -> dict[str, Any]:
     """One rule of one trace, as the JSON contract has it."""
-    worst = float(result.worst_time[0])
+    worst = start + result.worst_time[0]
     return {
         "id": result.id,
         "robustness": _finite(result.robustness[0]),
@@ -93,8 +94,8 @@ def _finite(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _line(result: "RuleResult") -> tuple[str, ...]:
-    worst = float(result.worst_time[0])
+def _line(result: "RuleResult", start: float) -> tuple[str, ...]:
+    worst = start + result.worst_time[0]
     return (
         result.id,
         result.verdict[0].replace("_", " "),
