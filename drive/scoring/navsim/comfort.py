@@ -24,6 +24,7 @@ EXTENDED_LIMITS = {"acceleration": 0.7, "jerk": 0.5, "yaw_rate": 0.1, "yaw_accel
 
 DECIMALS = 8
 STEP = 0.1
+KEYFRAME = 0.5  # s between recorded states
 OFFSET = 5
 """Samples between two consecutive plans of a log (0.5 s)."""
 
@@ -35,8 +36,8 @@ class ExtendedComfort(NamedTuple):
     rms: dict[str, float]
 
 
-def history(past: ArrayLike, spacing: float = 0.5, dropped: int = 1) -> Float:
-    """States ``[H, 11]`` every 0.1 s before the present, from recorded ones ``past [P, 7]`` every ``spacing`` s.
+def history(past: ArrayLike, dropped: int = 1) -> Float:
+    """States ``[H, 11]`` every 0.1 s before the present, from recorded ones ``past [P, 7]`` every 0.5 s.
 
     Columns of ``past``: x, y, heading, vx, vy, ax, ay; its last row is the present, which is not among the result.
     NAVSIM drops one sample more than that (``dropped=1``): a hole of 0.2 s stays before the present, and is later taken
@@ -44,7 +45,7 @@ def history(past: ArrayLike, spacing: float = 0.5, dropped: int = 1) -> Float:
     """
     known = np.array(past, np.float64)
     known[:, 2] = np.unwrap(known[:, 2])
-    times = spacing * np.arange(len(known))
+    times = KEYFRAME * np.arange(len(known))
     count = round(times[-1] / STEP) - dropped
     states = np.zeros((count, EGO_COLUMNS))
     for column in range(7):
