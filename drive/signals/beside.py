@@ -23,6 +23,7 @@ ALONGSIDE, PASSING = 6.0, 5.0  # m to the side
 MOVING, FASTER = 0.5, 0.5  # m/s
 EXTENDED = 2.0  # m ahead of and behind the ego that count as beside
 REACH = 150.0  # m
+SIDE = 10.0  # m to the side, beyond which somebody is on another road
 QUEUE, QUEUE_SPEED, QUEUE_REACH = 3, 8.33, 100.0  # vehicles, m/s, m
 URBAN_LIMIT = 16.7  # m/s: roads with a lower limit are urban, and lanes are freely chosen there
 ONCOMING_REACH, ONCOMING_LONGEST = 300.0, 20.0  # m, s
@@ -157,6 +158,7 @@ def rss_margin(drive: Drive) -> Reading:
         # Whoever follows in the ego's own track keeps the distance, not the ego.
         tail = ~in_front & (beside.gap < 0.0)
         near = np.maximum(beside.ahead, beside.behind) <= REACH
+        near &= beside.gap <= SIDE
         mask = beside.present & near & ~crossing & ~tail & ~world.static[:, None]
         found.value[b], found.agent[b], found.some[b] = _least(margin, mask)
     return Reading(found.value, found.some, found.agent)
