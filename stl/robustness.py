@@ -46,7 +46,7 @@ def robustness(formula: Formula, signals: Mapping[str, Tensor], dt: float = DT) 
     if torch.is_grad_enabled() and any(signal.requires_grad for signal in used):
         result: Tensor = _Exact.apply(program, some, *used)
         return result
-    return _returned(run(program, pack(program, used, some), some)[0], some)
+    return returned(run(program, pack(program, used, some), some)[0], some)
 
 
 class _Exact(torch.autograd.Function):
@@ -55,7 +55,7 @@ class _Exact(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, program: Program, some: Tensor, *signals: Tensor) -> Tensor:
         ctx.program, ctx.packed = program, pack(program, signals, some)  # type: ignore[attr-defined]
-        return _returned(run(program, ctx.packed, some)[0], some)  # type: ignore[attr-defined]
+        return returned(run(program, ctx.packed, some)[0], some)  # type: ignore[attr-defined]
 
     @staticmethod
     @once_differentiable
@@ -76,7 +76,7 @@ class _Exact(torch.autograd.Function):
             given,
             gradients,
         )
-        return None, None, *(_returned(gradient, upstream) for gradient in gradients)
+        return None, None, *(returned(gradient, upstream) for gradient in gradients)
 
 
 def check_signals(names: tuple[str, ...], signals: Mapping[str, Tensor]) -> list[Tensor]:
@@ -127,13 +127,17 @@ def pack(program: Program, used: "list[Tensor] | tuple[Tensor, ...]", some: Tens
     return packed
 
 
-def run(program: Program, packed: np.ndarray, some: Tensor) -> np.ndarray:
+def run(program: Program, packed: np.ndarray, some: Tensor, whole: bool = False) -> np.ndarray:
     """Values of the program's outputs ``[outputs, batch, time]`` from packed signals.
+
+    With ``whole``, time includes the samples that the program adds to the recording.
 
     Raises:
         StlError: Arithmetic has no value (0 / 0, the root of a negative number, inf - inf).
     """
-    results = np.empty((len(program.outputs), *some.shape), packed.dtype)
+    batch, time = some.shape
+    first, length = (0, packed.shape[2]) if whole else (program.before, time)
+    results = np.empty((len(program.outputs), batch, length), packed.dtype)
     for slots, size in ((program.slots, program.size), (program.own_slots, len(program.slots))):
         failed, trace, sample = tiles.forward(
             packed,
@@ -145,6 +149,8 @@ def run(program: Program, packed: np.ndarray, some: Tensor) -> np.ndarray:
             program.constants,
             program.outputs,
             program.before,
+            time,
+            first,
             results,
         )
         if failed < 0:
@@ -153,5 +159,6 @@ def run(program: Program, packed: np.ndarray, some: Tensor) -> np.ndarray:
     raise StlError(f"{to_text(node)} has no value in trace {trace} of the batch at sample {sample}")
 
 
-def _returned(values: np.ndarray, like: Tensor) -> Tensor:
+def returned(values: np.ndarray, like: Tensor) -> Tensor:
+    """The array as a tensor on the device of ``like``."""
     return torch.from_numpy(values).to(like.device)

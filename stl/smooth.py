@@ -2,8 +2,8 @@
 
 ``temperature`` has the unit of the robustness: of ``n`` values the smooth maximum is ``temperature * log(sum(exp(value
 / temperature)))``, which is above the maximum by at most ``temperature * ln(n)``; the smooth minimum is below by as
-much. The papers' sharpness tau is ``1 / temperature``. Nested operators add up. As the temperature goes to 0 the value goes
-to the exact one.
+much. The papers' sharpness tau is ``1 / temperature``. Nested operators add up. As the temperature goes to 0 the value
+goes to the exact one.
 """
 
 from collections.abc import Callable, Mapping

@@ -137,7 +137,8 @@ def evaluate(code, fills, checks, slots, values, scratch, places, track, before,
             elementwise(operation, a.ravel(), b.ravel(), out.ravel())
         elif operation == KEEP:
             out[:] = fills[k]
-            out[before + begin : before + time - end] = a[before + begin : before + time - end]
+            last = max(before + time - end, 0)
+            out[before + begin : last] = a[before + begin : last]
         elif operation == SHIFT:
             shift(a, out, begin, fills[k])
         elif operation in (UNTIL, SINCE):
@@ -151,13 +152,15 @@ def evaluate(code, fills, checks, slots, values, scratch, places, track, before,
 
 
 @kernel
-def forward(tiles, code, fills, checks, slots, size, constants, outputs, before, out):  # type: ignore[no-untyped-def]
-    """Values ``outputs`` of a program into ``out [outputs, batch, time]``.
+def forward(tiles, code, fills, checks, slots, size, constants, outputs, before, time, first, out):  # type: ignore[no-untyped-def]
+    """Values ``outputs`` of a program into ``out [outputs, batch, samples]``, from sample ``first`` of the tiles.
+
+    The recording is the ``time`` samples from sample ``before``; the program's signals are longer at both ends.
 
     Returns (-1, 0, 0), or the first instruction that gave NaN, its trace and its sample; the latter two are right only
     if every value has a slot of its own. ``size`` is the number of slots.
     """
-    _, batch, time = out.shape
+    _, batch, length = out.shape
     _, signals, samples, width = tiles.shape
     values = np.empty((size, samples, width), tiles.dtype)
     scratch = np.empty((4, samples, width), tiles.dtype)
@@ -177,10 +180,10 @@ def forward(tiles, code, fills, checks, slots, size, constants, outputs, before,
             return failed, -1, -1
         lanes = min(width, batch - number * width)
         for o in range(len(outputs)):
-            result = values[slots[outputs[o]]][before : before + time]
+            result = values[slots[outputs[o]]][first : first + length]
             for r in range(lanes):
                 row = out[o, number * width + r]
-                for t in range(time):
+                for t in range(length):
                     row[t] = result[t, r]
     return -1, 0, 0
 

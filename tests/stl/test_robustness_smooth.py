@@ -112,5 +112,5 @@ def test_nan_and_bad_temperatures_are_refused() -> None:
 
 
 def test_arithmetic_without_a_value_is_refused() -> None:
-    with pytest.raises(StlError, match="sqrt.* has no value in trace 0 of the batch at sample 1"):
+    with pytest.raises(StlError, match=r"sqrt.* has no value in trace 0 of the batch at sample 1"):
         smooth_robustness(Function("sqrt", X), {"x": torch.tensor([[1.0, -1.0]])})
