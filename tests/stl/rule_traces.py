@@ -215,8 +215,8 @@ LINES: dict[str, Pair] = {
         case(
             0.1 - 2.0,
             speed=2.0,
-            stop_line_distance=5.05 - 2 * CLOCK,
-            stop_line_cross=at(2.6),
+            stop_line_distance=9.9 - 2 * CLOCK,
+            stop_line_cross=at(5.0),  # late enough that no stop can lie before the trace
         ),
     ),
     "crosswalk_yield": Pair(
@@ -365,7 +365,7 @@ FLOW: dict[str, Pair] = {
         case(-0.3, congestion=YES, corridor_margin=-0.3),
     ),
     "yield_ramp": Pair(
-        case(1000.0, ramp_vehicle=flag(1.0, 4.0), in_right_lane=NO),
+        case(1000.0, ramp_vehicle=flag(0.3, 0.9), in_right_lane=NO),
         case(-1000.0, ramp_vehicle=flag(1.0, 4.0), in_right_lane=flag(3.0)),
     ),
 }
