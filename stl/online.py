@@ -1,12 +1,12 @@
 """Online monitoring: one sample at a time, and the same values as offline once they can be known."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
 from typing import Any
 
 from stl.errors import StlError
-from stl.formula import Binary, Boolean, Formula, Interval, Step, Unary, names
-from stl.streams import Compiler, First, OnlineValue, Unknown, UntilSoFar, is_open, unbounded
+from stl.formula import Formula, names
+from stl.streams import Compiler, OnlineValue
+from stl.unbounded import Unknown, closed, is_open, so_far
 
 __all__ = ["Monitor", "OnlineValue"]
 
@@ -55,7 +55,7 @@ class Monitor:
         self._open = is_open(formula)
         self._names = tuple(sorted(names(formula)))
         if self._open:
-            Compiler(_closed(formula, dt), dt)  # refuses bad intervals below operators that are not followed yet
+            Compiler(closed(formula, dt), dt)  # refuses bad intervals below operators that are not followed yet
         self._update: Callable[[Mapping[str, float]], OnlineValue]
         self._begin(None)
         self.horizon = None if self._open else self._program.delay
@@ -84,7 +84,7 @@ class Monitor:
             return [value for value in self._program.drain(count) if value.sample >= 0]
         if not count:
             return []
-        whole = Monitor(_closed(self.formula, (count - 1) * self.dt), self.dt)
+        whole = Monitor(closed(self.formula, (count - 1) * self.dt), self.dt)
         values = [whole.update(dict(zip(self._names, sample, strict=True))) for sample in kept]
         return [value for value in values if value.final] + whole.finish()
 
@@ -93,7 +93,7 @@ class Monitor:
         self._begin(None)
 
     def _begin(self, state: tuple[Any, ...] | None) -> None:
-        formula = (_so_far(self.formula) or Unknown(self.formula)) if self._open else self.formula
+        formula = (so_far(self.formula) or Unknown(self.formula)) if self._open else self.formula
         self._program = Compiler(formula, self.dt).program(self._open, state)
         self._update = self._program.update
 
@@ -108,37 +108,3 @@ class Monitor:
         self._begin(seen)
         if finished:
             self._update = _refuse
-
-
-def _closed(formula: Formula, length: float) -> Formula:
-    """The same formula for a recording of ``length`` seconds: what has no bound ends with it."""
-    parts: dict[str, Any] = {
-        item.name: _closed(value, length)
-        for item in fields(formula)
-        if isinstance(value := getattr(formula, item.name), Formula)
-    }
-    if unbounded(formula):
-        parts["interval"] = Interval(0.0, length)
-    return replace(formula, **parts) if parts else formula
-
-
-def _so_far(formula: Formula) -> Formula | None:
-    """A formula on the past whose value is what is known of ``formula`` at sample 0; None where nothing is."""
-    if not is_open(formula):
-        return First(formula)
-    if isinstance(formula, Unary | Binary | Step):
-        if any(is_open(child) for child in formula.children()):
-            return None
-        match formula:
-            case Unary(op, None, operand):
-                return Unary("historically" if op == "always" else "once", None, operand)
-            case Binary("until", None, left, right):
-                return UntilSoFar(left, right)
-            case Binary("unless", None, left, right):
-                return Boolean("or", Unary("historically", None, left), UntilSoFar(left, right))
-    parts: dict[str, Any] = {
-        item.name: _so_far(value)
-        for item in fields(formula)
-        if isinstance(value := getattr(formula, item.name), Formula)
-    }
-    return None if None in parts.values() else replace(formula, **parts)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
 
 from stl.errors import StlError, closest
 from stl.formula import Binary, Formula, Interval, Step, Unary, bind, names, walk
@@ -79,8 +78,8 @@ def _read(path: Path, catalog: Mapping[str, SignalSpec], parents: tuple[Path, ..
     return RuleSet(
         file.name,
         tuple(rules.values()),
-        MappingProxyType(parameters),
-        MappingProxyType({name: spec for name, spec in signals.items() if name in used}),
+        parameters,
+        {name: spec for name, spec in signals.items() if name in used},
         file.description,
         (
             *(f"parameter {name!r} is not used by any rule" for name in own if name not in used),
@@ -191,7 +190,7 @@ def _rule(
             )
     return Rule(
         fields.id, formula, applies, fields.level, fields.source, fields.description,
-        MappingProxyType(fields.scale), fields.formula,
+        (fields.scale), fields.formula,
     )  # fmt: skip
 
 

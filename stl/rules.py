@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from stl.errors import StlError
@@ -102,7 +101,7 @@ class RuleSet:
         parameters = dict(self.parameters)
         for name, value in values.items():
             parameters[name] = changed(parameters, name, value)
-        return replace(self, parameters=MappingProxyType(parameters))
+        return replace(self, parameters=parameters)
 
     def bound(self, formula: Formula) -> Formula:
         """A formula of the set with the values of its parameters."""

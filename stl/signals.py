@@ -51,4 +51,5 @@ class SignalSpec:
             return FLAG_VALUE
         if self.scale is not None:
             return self.scale
-        return _SCALES.get(self.unit, 1.0)
+        same = (scale for unit, scale in _SCALES.items() if Unit.parse(unit) == self.measure)  # m/s^2 is m/s2
+        return _SCALES.get(self.unit) or next(same, 1.0)

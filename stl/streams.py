@@ -13,7 +13,6 @@ on average (van Herk 1992; Gil and Werman 1993).
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -33,10 +32,10 @@ from stl.formula import (
     Step,
     Unary,
     names,
-    walk,
 )
 from stl.program import samples_of
 from stl.text import to_text
+from stl.unbounded import First, Unknown, UntilSoFar
 
 
 class OnlineValue(NamedTuple):
@@ -45,42 +44,6 @@ class OnlineValue(NamedTuple):
     sample: int
     value: float | None
     final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class First(Formula):
-    """The operand's value about the first sample, held. Only inside monitors."""
-
-    operand: Formula
-
-
-@dataclass(frozen=True, slots=True)
-class UntilSoFar(Formula):
-    """``left until right`` about the first sample, over the samples so far. Only inside monitors."""
-
-    left: Formula
-    right: Formula
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown(Formula):
-    """Nothing, of a formula that is not known before the end; its signals are checked all the same."""
-
-    operand: Formula
-
-
-def unbounded(node: Formula) -> bool:
-    """Whether this very operator looks ahead without bound."""
-    return (
-        isinstance(node, Unary | Binary)
-        and node.interval is None
-        and node.op in ("always", "eventually", "until", "unless")
-    )
-
-
-def is_open(formula: Formula) -> bool:
-    """Whether a formula looks ahead without bound."""
-    return any(unbounded(node) for node in walk(formula))
 
 
 class _Stream(NamedTuple):
@@ -270,17 +233,35 @@ class Compiler:
         """
         left, right = self._together(left, right)
         delay = max(left.delay, right.delay)
-        combine = "until" if future else "since"
         name, one, two = self._fresh("v"), self._fresh("u"), self._fresh("u")
-        block, rest, best = self._fresh("b", list), self._fresh("r", list), self._fresh("m", lambda: scalars.NOTHING)
+        block, rest = self._fresh("b", list), self._fresh("r", list)
+        least, best = self._fresh("m", lambda: math.inf), self._fresh("m", lambda: -math.inf)
+        if future:
+            grow = [
+                f"{name} = {two} if {two} < {least} else {least}",  # a witness now, left held until now
+                f"if {name} > {best}: {best} = {name}",
+                f"if {one} < {least}: {least} = {one}",
+                f"{name} = {best}",
+            ]
+            join = [f"if {one} < {name}: {name} = {one}", f"if {two} > {name}: {name} = {two}"]
+        else:
+            grow = [
+                f"if {one} < {best}: {best} = {one}",
+                f"if {two} > {best}: {best} = {two}",
+                f"if {one} < {least}: {least} = {one}",
+                f"{name} = {best}",
+            ]
+            join = [f"if {two} > {least}: {two} = {least}", f"if {two} > {name}: {name} = {two}"]
+        combine = "until" if future else "since"
         lines = [
-            f"{one} = ({one}, {two})",
-            f"{block}.append({one})",
-            f"{best} = {combine}({best}, {one})",
-            f"{name} = {combine}({rest}.pop(), {best})[1] if {rest} else {best}[1]",
-            f"if len({block}) == {width}:",
+            f"{block}.append(({one}, {two}))",
+            *grow,
+            f"if {rest}:",
+            f"    {one}, {two} = {rest}.pop()",
+            *_indented(join),
+            f"elif len({block}) == {width}:",
             f"    {rest} = list(accumulate(reversed({block}), lambda late, early: {combine}(early, late)))",
-            f"    {rest}.pop(); {block}.clear(); {best} = nothing",
+            f"    {rest}.pop(); {block}.clear(); {least} = inf; {best} = -inf",
         ]
         feed = ((one, left.name, "inf"), (two, right.name, "-inf"))
         self._items.append(_Item(delay, tuple(lines), feed))
@@ -438,7 +419,7 @@ def _bad_sample(sample: Mapping[str, float], wanted: Iterable[str], index: int) 
 
 
 _SPACE: dict[str, Any] = {
-    "inf": math.inf, "accumulate": accumulate, "nothing": scalars.NOTHING,
+    "inf": math.inf, "accumulate": accumulate,
     "until": scalars.until, "since": scalars.since, "divide": scalars.divide, "power": scalars.power,
     "sqrt": scalars.sqrt, "exp": scalars.exp,
     "not_a_number": _not_a_number, "no_value": _no_value, "bad_sample": _bad_sample,

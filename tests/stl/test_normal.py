@@ -21,7 +21,7 @@ def tensors(trace: list[tuple[float, float, float]]) -> dict[str, torch.Tensor]:
 
 
 @given(formulas(unbounded=True), traces)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_normalising_changes_no_sign(formula: Formula, trace: list[tuple[float, float, float]]) -> None:
     units = dict.fromkeys(UNITS, Unit.parse("1"))
     if any(op in repr(formula) for op in ("'iff'", "'xor'")):

@@ -1,5 +1,6 @@
 """Rule files: what is wrong is said in one sentence, what is doubtful is a warning, what is right is read."""
 
+import pickle
 import random
 from pathlib import Path
 
@@ -95,6 +96,18 @@ def test_a_good_file_is_read_whole() -> None:
     )
     assert (parameter.value, parameter.unit, parameter.low, parameter.high) == (0.9, "s", 0.3, 3.0)
     assert (rules.signals["has_lead"].kind, rules.signals["lead_gap"].high) == ("flag", 150.0)
+
+
+def test_a_set_can_be_sent_to_another_process() -> None:
+    rules = load_rules(BASE).with_values({"t_gap": 1.0})
+    assert pickle.loads(pickle.dumps(rules)) == rules  # noqa: S301 - our own bytes
+
+
+def test_what_counts_as_clearly_broken_follows_the_unit() -> None:
+    normal = [SignalSpec("x", unit).normal for unit in ("m/s2", "m/s^2", "rad", "1", "kg")]
+    assert normal == [2.0, 2.0, 0.3, 0.2, 1.0]
+    assert SignalSpec("x", "m", scale=10.0).normal == 10.0
+    assert SignalSpec.flag("x").normal == 1000.0
 
 
 def test_parameters_are_bound_and_can_be_changed_within_their_range() -> None:
