@@ -54,7 +54,9 @@ def explain_row(row: Mapping[Any, Any]) -> str:
     if row["status"] != "ok":
         return f"{head}\n\nThe unit failed, and a failed unit scores 0:\n  {row['error']}"
     if (other := OTHER_PROTOCOLS.get(str(row.get("protocol")))) is not None:
-        return "\n".join((head, "", *other[0](row), "", "In short: " + "; ".join(causes(row)) + "."))
+        return "\n".join(
+            (head, "", *other[0](row), *broken_rules(row), "", "In short: " + "; ".join(causes(row)) + ".")
+        )
     lines = [head, "", f"{CLOSED_LOOP_VERSIONS['score']} = product of the factors x weighted mean of the terms", ""]
     product, factors = 1.0, []
     lines.append("factors")
@@ -87,8 +89,26 @@ def explain_row(row: Mapping[Any, Any]) -> str:
     again = recompute_score(row)
     if again is None or abs(again - row["score"]) > 1e-12:
         lines.append(f"The row says {row['score']:.4f}: it was changed after scoring; `drive verify` lists changes.")
-    lines += ["", "In short: " + "; ".join(causes(row)) + "."]
+    lines += [*broken_rules(row), "", "In short: " + "; ".join(causes(row)) + "."]
     return "\n".join(lines)
+
+
+def broken_rules(row: Mapping[Any, Any]) -> list[str]:
+    """A line for every rule that the drive broke, and for what could not be decided."""
+    lines = []
+    for column in row:
+        if not str(column).startswith("rules.") or not str(column).endswith(".verdict"):
+            continue
+        name, verdict = str(column).removeprefix("rules.").removesuffix(".verdict"), row[column]
+        if verdict == "violated":
+            agent = row.get(f"rules.{name}.agent")
+            detail = _detail(row, f"rules.{name}")
+            lines.append(f"  {name}: broken: {detail}" + (f", with {agent!r}" if isinstance(agent, str) else ""))
+        elif verdict == "undetermined":
+            lines.append(f"  {name}: undetermined, the scene ends before it is decided")
+    if not lines:
+        return []
+    return ["", "rules", *lines]
 
 
 def causes(row: Mapping[Any, Any]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from drive.errors import RunError
 from evaluation.metrics.base import METRIC_NAMES
 from evaluation.protocols import Name, protocol
+from evaluation.rulebook import Standing, standings
 from evaluation.statistics import Interval, group_bootstrap, paired_difference
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PLANNER_WIDTH = 18
 # Columns that say which unit a row is or how it was made, not how well it went.
 NOT_METRICS = frozenset({"planner", "scenario", "family", "group", "seed", "status", "error", "score", "privileged"})
 CAUSES = (".step", ".agent", ".detail")
+QUANTILES = (0.1, 0.5, 0.9)
 EVENTS = ("collision_any", "collision_at_fault", "off_road", "wrong_way", "red_light")
 TABLE_METRICS = {
     "closed-loop": {
@@ -76,6 +78,7 @@ class Entry:
         units: Units of work (scene x seed), failed ones included; ``failed`` of them scored 0.
         score: Mean over all units.
         metrics: Per metric column, over the units where it is valid.
+        quantiles: 10, 50 and 90 % of the robustness of each rule, where the run has rules.
         difference: Score minus the reference planner's on the units both have; None for the reference itself.
     """
 
@@ -86,6 +89,7 @@ class Entry:
     score: Interval
     metrics: Mapping[str, Interval]
     difference: Interval | None
+    quantiles: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Leaderboard:
     families: Mapping[str, tuple[Entry, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     protocol: str = "closed-loop"
+    rulebooks: Mapping[str, tuple[Standing, ...]] = field(default_factory=dict)
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -213,7 +218,16 @@ def build(
             str(name): _rank(part, set(privileged), seed, reference)[0] for name, part in rows.groupby("family")
         }
     protocol = protocol_of(rows)
-    return Leaderboard(entries, reference, families, (*notes, *_notes(rows, entries, protocol)), protocol)
+    rulebooks = standings(rows)
+    said = (*notes, *_notes(rows, entries, protocol), *(_rulebook_note(*book) for book in rulebooks.items()))
+    return Leaderboard(entries, reference, families, said, protocol, rulebooks)
+
+
+def _rulebook_note(name: str, book: Sequence[Standing]) -> str:
+    places: dict[int, list[str]] = {}
+    for standing in book:
+        places.setdefault(standing.rank, []).append(standing.planner)
+    return f"Rulebook {name}, level by level: {' > '.join(' = '.join(planners) for planners in places.values())}."
 
 
 def _rank(
@@ -241,9 +255,18 @@ def _rank(
                 difference=None
                 if reference not in parts or name == reference
                 else _difference(part, parts[reference], seed),
+                quantiles=_quantiles(part, names),
             )
         )
     return tuple(entries), reference
+
+
+def _quantiles(part: "pd.DataFrame", names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    found = {}
+    for name in names:
+        if name.endswith(".robustness") and part[name].notna().any():
+            found[name] = tuple(float(value) for value in np.nanquantile(_numbers(part[name]), QUANTILES))
+    return found
 
 
 def _difference(part: "pd.DataFrame", reference: "pd.DataFrame", seed: int) -> Interval:
@@ -323,6 +346,11 @@ def render(board: Leaderboard, form: str = "table") -> str:
 def as_json(board: Leaderboard) -> dict[str, Any]:
     """The machine-readable leaderboard: ``{"planners": [...]}``, best first, plus ``families`` where asked for."""
     document: dict[str, Any] = {"planners": [_json_entry(entry, board.reference) for entry in board.entries]}
+    if board.rulebooks:
+        document["rulebooks"] = {
+            name: [{"planner": item.planner, "rank": item.rank, "levels": item.levels} for item in book]
+            for name, book in board.rulebooks.items()
+        }
     if board.families:
         document["families"] = {
             name: [_json_entry(entry, board.reference) for entry in entries] for name, entries in board.families.items()
@@ -341,7 +369,12 @@ def _json_entry(entry: Entry, reference: str | None) -> dict[str, Any]:
         "failed": entry.failed,
         "score": bounds(entry.score),
         "metrics": {
-            name: {**bounds(interval), "valid": interval.valid} for name, interval in sorted(entry.metrics.items())
+            name: {
+                **bounds(interval),
+                "valid": interval.valid,
+                **({"quantiles": entry.quantiles[name]} if name in entry.quantiles else {}),
+            }
+            for name, interval in sorted(entry.metrics.items())
         },
         "difference": None
         if entry.difference is None

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from drive.errors import RunError
+from evaluation.rules import RuleRecord
 from evaluation.suite import SceneRef
 from scenarios.openscene.windows import SceneFilter
 
@@ -69,6 +70,7 @@ class Manifest(_Model):
     suite: SuiteRecord
     planners: tuple[PlannerRecord, ...]
     metric_versions: Mapping[str, str]
+    rules: tuple[RuleRecord, ...] = ()
     fingerprint: Mapping[str, str]
     digest: str = ""
 
@@ -145,6 +147,8 @@ def _differences(old: Manifest, new: Manifest) -> Iterator[_Difference]:
             yield _Difference(name, before, now)
     yield from _compare("the environment ({})", old.fingerprint, new.fingerprint)
     yield from _compare("the version of metric {}", old.metric_versions, new.metric_versions)
+    before_rules, now_rules = ({item.name: item.digest[:12] for item in one.rules} for one in (old, new))
+    yield from _compare("the rule set {}", before_rules, now_rules)
     before_scenes = {scene.id: scene for scene in old.suite.scenes}
     now_scenes = {scene.id: scene for scene in new.suite.scenes}
     if before_scenes.keys() != now_scenes.keys():

@@ -25,7 +25,7 @@ from drive.errors import RunError
 from drive.rollout import Rollout
 from drive.scene import Scenario
 from evaluation.manifest import Manifest, Unit, merge, read_manifest
-from evaluation.schema import COLUMNS, recompute
+from evaluation.schema import recompute, result_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,6 +56,7 @@ class RunFolder:
         except FileNotFoundError:
             raise RunError(f"{self.path} is not a run folder: it has no manifest.json") from None
         self.manifest = read_manifest(content, str(self.path / "manifest.json"))
+        self.columns = result_columns(self.manifest)
 
     @staticmethod
     @contextmanager
@@ -120,12 +121,12 @@ class RunFolder:
     def _write_shard(self, rows: Sequence[Row]) -> None:
         temporary = self.results / f"{TEMPORARY}{os.getpid()}"
         database = self._database
-        types = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
+        types = ", ".join(f'"{name}" {kind}' for name, kind in self.columns.items())
         database.execute(f"CREATE OR REPLACE TABLE rows ({types})")
         for first in range(0, len(rows), ROWS_IN_ONE_STATEMENT):
             part = rows[first : first + ROWS_IN_ONE_STATEMENT]
-            marks = ", ".join([f"({', '.join('?' * len(COLUMNS))})"] * len(part))
-            values = [_plain(row.get(name)) for row in part for name in COLUMNS]
+            marks = ", ".join([f"({', '.join('?' * len(self.columns))})"] * len(part))
+            values = [_plain(row.get(name)) for row in part for name in self.columns]
             database.execute(f"INSERT INTO rows VALUES {marks}", values)
         database.execute(f"COPY rows TO '{_quoted(temporary)}' (FORMAT parquet)")
         with temporary.open("rb") as file:
@@ -150,7 +151,7 @@ class RunFolder:
             raise RunError(
                 f"{shard} is damaged ({reason}): delete this file and repeat the command, its units will run again"
             ) from None
-        expected = dict(COLUMNS)
+        expected = self.columns
         if types != expected:
             other = sorted(name for name in {*types, *expected} if types.get(name) != expected.get(name))[0]
             raise RunError(
@@ -188,7 +189,7 @@ class RunFolder:
                         f"({recompute(row)}); `drive verify` lists what was changed"
                     )
         dtypes = {"VARCHAR": "object", "DOUBLE": "float64", "BIGINT": "Int64"}
-        data = {name: pd.Series([row[name] for row in rows], dtype=dtypes[kind]) for name, kind in COLUMNS.items()}
+        data = {name: pd.Series([row[name] for row in rows], dtype=dtypes[kind]) for name, kind in self.columns.items()}
         return pd.DataFrame(data)
 
     def _each_unit(self) -> Iterator[tuple[Unit, Row]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from drive.errors import PlannerError
+from drive.errors import PlannerError, RunError
 from drive.simulator import Simulator, Traffic
 from evaluation.engines import Died, Engine, ProcessPool
 from evaluation.fingerprint import fingerprint, fingerprint_id
@@ -28,11 +28,13 @@ from evaluation.metrics.drive_score import score_rollout
 from evaluation.protocols import Name, protocol
 from evaluation.protocols.base import Drive
 from evaluation.results import Row, RunFolder
+from evaluation.rules import judge_rollout, keep_rules, record, rules_of_run
 from evaluation.suite import SceneRef, Suite, load_scene
 from evaluation.town import town
 from planners.host import InProcessHost
 from planners.registry import PlannerSpec
 from scenarios.store import Store
+from stl.rules import RuleSet
 
 FLUSH_INTERVAL = 1.0  # s between shards: what a killed run loses at most, besides the units being driven
 BATCH_SIZE = 8
@@ -59,6 +61,7 @@ def evaluate(
     protocol_name: Name = "closed-loop",
     traffic: Traffic | None = None,
     replan_interval: float | None = None,
+    rules: Sequence[RuleSet] = (),
     seed: int = 0,
     seeds: int = 1,
     engine: Engine | None = None,
@@ -75,6 +78,7 @@ def evaluate(
         protocol_name: How planners are asked and judged (:mod:`evaluation.protocols`).
         traffic: What moves the other agents; the suite's or the protocol's default if None.
         replan_interval: Seconds between plans, a multiple of 0.1; the protocol's own if None.
+        rules: Rule sets to judge the drives by; columns beside the score.
         seed, seeds: First run seed, and how many.
         engine: Where the work is done; two worker processes by default.
         batch_size: Scenes simulated together at most.
@@ -101,8 +105,11 @@ def evaluate(
         seeds=seeds,
     )
     how.check(settings)
-    manifest = new_manifest(suite, planners, settings)
+    if rules and not how.drives:
+        raise RunError(f"--rules judges drives, and --protocol {protocol_name} drives nothing: use another protocol")
+    manifest = new_manifest(suite, planners, settings, rules)
     with RunFolder.writing(out, manifest) as run:
+        keep_rules(run.path, rules)
         specs = {planner.name: planner for planner in planners}
         records = {record.name: record for record in run.manifest.planners}
         done = run.done()
@@ -126,7 +133,9 @@ def evaluate(
     return run
 
 
-def new_manifest(suite: Suite, planners: Sequence[PlannerSpec], settings: Settings) -> Manifest:
+def new_manifest(
+    suite: Suite, planners: Sequence[PlannerSpec], settings: Settings, rules: Sequence[RuleSet] = ()
+) -> Manifest:
     """The manifest of a run that has not begun."""
     return Manifest(
         settings=settings,
@@ -144,6 +153,7 @@ def new_manifest(suite: Suite, planners: Sequence[PlannerSpec], settings: Settin
             for item in planners
         ),
         metric_versions=dict(protocol(settings.protocol).versions),
+        rules=tuple(record(item) for item in rules),
         fingerprint=fingerprint(),
     )
 
@@ -208,6 +218,10 @@ class DriveUnits:
     def _run(self) -> RunFolder:
         return RunFolder(self._path)
 
+    @cached_property
+    def _rules(self) -> list[RuleSet]:
+        return [rules_of_run(self._path, item.name) for item in self._run.manifest.rules]
+
     def _start(self, task: Task) -> Drive:
         if self._planner != task.planner:
             self._hosts, self._planner = [], task.planner
@@ -240,6 +254,7 @@ class DriveUnits:
         if drive.error is None:
             began = time.process_time()
             row |= self._protocol.columns(scenario, drive.rollout, settings)
+            row |= judge_rollout(self._rules, scenario, drive.rollout)
             drive.spent["score"] += time.process_time() - began
             row["rollout"], row["rollout_sha256"] = self._run.write_rollout(task.unit, drive.rollout, scenario)
         else:

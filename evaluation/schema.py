@@ -1,12 +1,15 @@
 """Columns of ``results/*.parquet``: names and types, the same in every shard whatever its values."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evaluation.metrics.base import metric_columns
 from evaluation.metrics.drive_score import recompute_score
 from evaluation.metrics.navsim_frames import recompute_navsim
 from evaluation.metrics.nuplan_score import recompute_nuplan
+
+if TYPE_CHECKING:
+    from evaluation.manifest import Manifest
 
 _CAUSE_TYPES = {"step": "BIGINT", "agent": "VARCHAR", "detail": "VARCHAR"}
 
@@ -40,6 +43,13 @@ COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(TIME_COLUMNS, "DOUBLE"),
 }
 """Column -> DuckDB type, in the order of the file."""
+
+
+def result_columns(manifest: "Manifest") -> dict[str, str]:
+    """Columns of a run's result files and their DuckDB types: those of every run, then those of its rules."""
+    from evaluation.rules import rule_columns
+
+    return {**COLUMNS, **(rule_columns(manifest.rules) if manifest.rules else {})}
 
 
 def recompute(row: Mapping[str, Any]) -> float | None:

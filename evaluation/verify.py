@@ -18,9 +18,11 @@ from evaluation.fingerprint import differences, fingerprint, fingerprint_id
 from evaluation.manifest import Manifest, Settings, Unit
 from evaluation.protocols import protocol
 from evaluation.results import Row, RunFolder, decode_rollout, same, unit_of
+from evaluation.rules import changed_rules, judge_rollout, rules_of_run
 from evaluation.schema import METRIC_COLUMNS
 from evaluation.suite import SceneRef, load_scene
 from scenarios.store import Store
+from stl.rules import RuleSet
 
 BATCH_SIZE = 8
 
@@ -68,11 +70,14 @@ def verify(
     """Check every unit of a run; damaged files and changed rows become findings, not errors.
 
     Raises:
-        DataError: A recorded scene is not in the store (see :func:`evaluation.scenes.require_scenes`).
+        DataError: A recorded scene is not in the store (see :func:`evaluation.suite.ensure_scenes`).
+        RunError: A rule set of the run was changed.
     """
     store, engine = store or Store(), engine or InProcess()
     manifest = run.manifest
     findings = list(_manifest(manifest))
+    if changed := changed_rules(run.path, manifest.rules):
+        raise RunError(f"{run.path}: the rule set {changed[0]!r} in it is not the one that was judged")
     rows, damaged = _rows(run)
     findings += damaged
     planned = dict(manifest.units())
@@ -125,6 +130,10 @@ class CheckUnits:
     def _run(self) -> RunFolder:
         return RunFolder(self._path)
 
+    @cached_property
+    def _rules(self) -> list[RuleSet]:
+        return [rules_of_run(self._path, item.name) for item in self._run.manifest.rules]
+
     def _check(self, check: Check) -> Iterator[Finding]:
         row, where = check.row, str(unit_of(check.row))
         if self._scene[0] != check.scene.key:
@@ -156,6 +165,7 @@ class CheckUnits:
             expected["rollout_sha256"] = hashlib.sha256(content).hexdigest()
             yield from self._simulate(where, check, stored, scenario)
             expected |= dict.fromkeys(METRIC_COLUMNS) | self._protocol.columns(scenario, stored, self._settings)
+            expected |= judge_rollout(self._rules, scenario, stored)
         yield from _compare(where, row, expected)
 
     def _simulate(self, where: str, check: Check, stored: Rollout, scenario: Any) -> Iterator[Finding]:

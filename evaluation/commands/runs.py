@@ -46,10 +46,12 @@ def evaluate(
     ] = "closed-loop",
     traffic: Annotated[
         Literal["log", "idm", "constant_velocity"] | None,
-        arg(
-            help="What moves the other agents; by default log; idm in closed loop on generated scenes."
-        ),
+        arg(help="What moves the other agents; by default log; idm in closed loop on generated scenes."),
     ] = None,
+    rules: Annotated[
+        tuple[str, ...],
+        arg(help="Rule sets, shipped ones by name (urban-de) or files: columns beside the score.", metavar="RULES"),
+    ] = (),
     seed: Annotated[int, arg(help="First run seed.")] = 0,
     seeds: Annotated[int, arg(help="Number of run seeds.", metavar="N")] = 1,
     replan_interval: Annotated[
@@ -68,7 +70,7 @@ def evaluate(
     from evaluation.suite import resolve_suite
 
     scenes = resolve_suite(suite, data, maps=maps)
-    run = _drive(scenes, planner, out, protocol, traffic, seed, seeds, replan_interval, workers, batch_size)
+    run = _drive(scenes, planner, out, protocol, traffic, rules, seed, seeds, replan_interval, workers, batch_size)
     if protocol == "navsim":
         from evaluation.navsim_results import write_one_stage
 
@@ -190,6 +192,7 @@ def _drive(
     out: Path,
     protocol: "Name" = "closed-loop",
     traffic: Literal["log", "idm", "constant_velocity"] | None = None,
+    rules: Sequence[str] = (),
     seed: int = 0,
     seeds: int = 1,
     replan_interval: float | None = None,
@@ -198,6 +201,7 @@ def _drive(
 ) -> "RunFolder":
     from drive.errors import PlannerError, RunError
     from evaluation.progress import Meter
+    from evaluation.rules import find_rules
     from evaluation.runner import evaluate
     from planners.registry import resolve
 
@@ -213,6 +217,7 @@ def _drive(
             out,
             protocol_name=protocol,
             traffic=traffic,
+            rules=[find_rules(name) for name in rules],
             replan_interval=replan_interval,
             seed=seed,
             seeds=seeds,

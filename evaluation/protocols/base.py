@@ -79,10 +79,12 @@ class Protocol(ABC):
     Attributes:
         versions: Metric name -> version of its definition, ``score`` included.
         replan_interval: Seconds between two questions unless the user says otherwise.
+        drives: True if plans are driven, so that there is a drive for rules to judge.
     """
 
     versions: Mapping[str, str]
     replan_interval: float
+    drives: bool = True
 
     def default_traffic(self, suite: Traffic) -> Traffic:
         """What moves the other agents unless the user says otherwise: by default what the suite says."""

@@ -34,6 +34,7 @@ class Navsim(Protocol):
 
     versions: Mapping[str, str] = NAVSIM_VERSIONS
     replan_interval = 2.0
+    drives = False
 
     def default_traffic(self, suite: Traffic) -> Traffic:
         """NAVSIM's one-stage evaluation replays the log."""

@@ -1,0 +1,230 @@
+"""Rule sets in a run: found by name or file, bound to the driving signals, judged on rollouts.
+
+A run keeps its rule sets as files of its own (``RUN/rules``): what was judged can be judged again, whatever becomes of
+the file that was named. Rules are columns beside the score, never part of it.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict
+
+from drive.errors import RunError
+from drive.rollout import Rollout
+from drive.scene import Scenario
+from stl.errors import closest
+from stl.rules import RuleSet, SignalSpec, load_rules
+from stl.text import to_text
+
+if TYPE_CHECKING:
+    from stl.verdicts import RuleResult
+
+    from drive.signals import Values
+
+SHIPPED = Path(__file__).resolve().parents[1] / "configs" / "rules"
+FOLDER = "rules"
+
+PARTS = {
+    "satisfied": "DOUBLE",  # 1 kept, 0 broken, null where not applicable or undetermined
+    "robustness": "DOUBLE",  # of the formula at the start, in its own units; null where infinite
+    "applies": "DOUBLE",  # 1 if the rule applied at some sample
+    "verdict": "VARCHAR",
+    "step": "BIGINT",
+    "agent": "VARCHAR",
+    "detail": "VARCHAR",
+}
+"""Columns of a rule: ``rules.<set>.<rule>.<part>``, and their types."""
+
+OF_THE_MAP = frozenset(
+    {
+        *("lane_offset", "heading_error", "lane_heading_gap", "lane_margin", "lane_width", "drivable_margin"),
+        *("direction_cos", "wrong_way_dist", "speed_limit", "route_offset", "solid_line_margin", "visible_range"),
+    }
+)
+"""Signals that say nothing where the map has nothing: a rule that reads one which is valid nowhere does not apply."""
+
+
+class RuleRecord(BaseModel):
+    """A rule set as it was judged: ``digest`` is that of its file in the run, ``levels`` its rules and their levels."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    digest: str
+    levels: Mapping[str, int]
+
+
+def catalog() -> Mapping[str, SignalSpec]:
+    """The driving signals as rule files know them."""
+    from drive.signals import CATALOG
+
+    return {
+        signal.name: SignalSpec(signal.name, signal.unit, signal.low, signal.high, signal.kind, signal.neutral)
+        for signal in CATALOG.values()
+    }
+
+
+def find_rules(name: str) -> RuleSet:
+    """The rule set of a shipped name (``urban-de``) or of a file.
+
+    Raises:
+        RunError: There is no such set.
+        StlError: The file cannot be used.
+    """
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        path = SHIPPED / f"{name}.yaml"
+        if not path.is_file():
+            known = rule_set_names()
+            guess = closest(name, known)
+            hint = f", did you mean {guess!r}?" if guess else f": there are {', '.join(known)}, or name a .yaml file"
+            raise RunError(f"there is no rule set {name!r}{hint}")
+    return load_rules(path, catalog())
+
+
+def rule_set_names() -> list[str]:
+    """Names of the shipped sets."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def as_text(rules: RuleSet) -> str:
+    """A rule set as one file, with includes resolved."""
+    parameters = {
+        item.name: {
+            "value": item.value,
+            "unit": item.unit,
+            **({"range": [item.low, item.high]} if math.isfinite(item.low) and math.isfinite(item.high) else {}),
+        }
+        for item in rules.parameters.values()
+    }
+    content = {
+        "schema": "rules/1",
+        "name": rules.name,
+        "parameters": parameters,
+        "rules": [
+            {
+                "id": rule.id,
+                "formula": to_text(rule.formula),
+                **({} if rule.applies is None else {"applies": to_text(rule.applies)}),
+                "level": rule.level,
+                "source": rule.source,
+                **({"scale": dict(rule.scale)} if rule.scale else {}),
+            }
+            for rule in rules.rules
+        ],
+    }
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)
+
+
+def record(rules: RuleSet) -> RuleRecord:
+    """What a manifest says of a rule set."""
+    digest = hashlib.sha256(as_text(rules).encode()).hexdigest()
+    return RuleRecord(name=rules.name, digest=digest, levels={rule.id: rule.level for rule in rules.rules})
+
+
+def keep_rules(run: Path, sets: Iterable[RuleSet]) -> None:
+    """Write rule sets into a run folder."""
+    for rules in sets:
+        (run / FOLDER).mkdir(exist_ok=True)
+        (run / FOLDER / f"{rules.name}.yaml").write_text(as_text(rules), encoding="utf-8")
+
+
+def changed_rules(run: Path, records: Iterable[RuleRecord]) -> list[str]:
+    """Names of rule sets whose file in the run is not the one that was judged."""
+    found = []
+    for item in records:
+        path = run / FOLDER / f"{item.name}.yaml"
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != item.digest:
+            found.append(item.name)
+    return found
+
+
+@cache
+def rules_of_run(run: Path, name: str) -> RuleSet:
+    """A rule set that a run keeps."""
+    return load_rules(run / FOLDER / f"{name}.yaml", catalog())
+
+
+def rule_columns(records: Iterable[RuleRecord]) -> dict[str, str]:
+    """Columns of rule sets and their DuckDB types."""
+    found: dict[str, str] = {}
+    for item in records:
+        for rule in item.levels:
+            found |= {f"rules.{item.name}.{rule}.{part}": kind for part, kind in PARTS.items()}
+        found |= {f"rules.{item.name}.level{level}": "DOUBLE" for level in sorted(set(item.levels.values()))}
+    return found
+
+
+def judge_rollout(sets: Sequence[RuleSet], scenario: Scenario, rollout: Rollout) -> dict[str, Any]:
+    """Columns of every rule of every set for one rollout."""
+    if not sets:
+        return {}
+    import torch
+
+    from drive.signals import compute, prepare
+
+    torch.set_num_threads(1)
+    needed = sorted({name for rules in sets for name in rules.signals})
+    world = prepare(scenario, rollout.position, rollout.heading, rollout.velocity, rollout.valid)
+    values = compute(needed, world, torch.from_numpy(rollout.ego.astype("float64"))[None])
+    row: dict[str, Any] = {}
+    for rules in sets:
+        results = rules.evaluate({name: values[name].value for name in rules.signals}, scenario.dt)
+        row |= _set_columns(rules, results, values, scenario)
+    return row
+
+
+def _set_columns(
+    rules: RuleSet, results: "Sequence[RuleResult]", values: "Mapping[str, Values]", scenario: Scenario
+) -> dict[str, Any]:
+    from drive.signals import CATALOG
+    from stl.formula import names
+
+    row: dict[str, Any] = {}
+    depth = {rule.level: 0.0 for rule in rules.rules}
+    for rule, result in zip(rules.rules, results, strict=True):
+        read = names(rule.formula) & rules.signals.keys()
+        silent = any(
+            (CATALOG[name].needs or name in OF_THE_MAP) and not bool(values[name].valid.any()) for name in read
+        )
+        verdict = "not_applicable" if silent else str(result.verdict[0])
+        robustness = float(result.robustness[0])
+        judged = verdict in ("satisfied", "violated")
+        cells: dict[str, Any] = {
+            "satisfied": float(verdict == "satisfied") if judged else None,
+            "robustness": robustness if verdict != "not_applicable" and math.isfinite(robustness) else None,
+            "applies": float(verdict != "not_applicable"),
+            "verdict": verdict,
+            "step": None,
+            "agent": None,
+            "detail": None,
+        }
+        if verdict == "violated":
+            depth[rule.level] += max(0.0, -float(result.normalised[0]))
+            cells |= _cause(rules, result, values, scenario)
+        row |= {f"rules.{rules.name}.{rule.id}.{part}": value for part, value in cells.items()}
+    return row | {f"rules.{rules.name}.level{level}": value for level, value in depth.items()}
+
+
+def _cause(rules: RuleSet, result: "RuleResult", values: "Mapping[str, Values]", scenario: Scenario) -> dict[str, Any]:
+    """When a rule was broken worst, by which sub-formula, and with whom."""
+    from stl.formula import names
+    from stl.grammar import parse
+
+    decided = result.decided_by[0] or ""
+    worst = float(result.worst_time[0])
+    if not math.isfinite(worst):
+        return {"detail": decided or None}
+    step = round(worst / scenario.dt)
+    agent = None
+    for name in sorted(names(parse(decided)) & rules.signals.keys()) if decided else ():
+        index = int(values[name].agent[0, step])
+        if index >= 0:
+            agent = scenario.tracks.ids[index]
+            break
+    return {"step": step, "agent": agent, "detail": f"{decided} at {worst:.1f} s"}
