@@ -1,4 +1,4 @@
-"""Formulas that look ahead without bound: the same for a recording of known length, and what is known before its end."""
+"""Formulas that look ahead without bound: the same for a recording of known length, and what is known before that."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
