@@ -88,3 +88,18 @@ def test_the_worst_moment_of_speeding_is_the_fastest() -> None:
     result = judged("speed_limit", speeding)
     assert result.worst_time == (4.0,)
     assert "speed_limit" in str(result.decided_by[0])
+
+
+@pytest.mark.parametrize(
+    ("id_", "scale"),
+    [
+        ("cyclist_gap", 1.0),  # metres to the side
+        ("no_collision", 2.0),  # metres in any direction
+        ("time_gap", 10.0),  # metres along the road
+        ("crosswalk_approach", 50.0),  # squares of speeds
+        ("yield_priority", 2.0),
+    ],
+)
+def test_what_counts_as_clearly_broken(id_: str, scale: float) -> None:
+    result = judged(id_, PAIRS[id_].broken.signals)
+    assert result.normalised.item() == pytest.approx(result.robustness.item() / scale)
