@@ -9,20 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from drive.signals.catalog import CATALOG
+from evaluation.rules import catalog
 from stl.formula import Formula, names
 from stl.robustness import robustness
 from stl.rules import RuleSet, load_rules
-from stl.signals import SignalSpec
 from tests.stl.trace_shapes import CLOCK
 
 RULES = Path(__file__).resolve().parents[2] / "configs" / "rules"
 SETS = ("condition", "interstate", "intersection", "navsim-parity", "rss", "urban-de")
-SIGNALS: Mapping[str, SignalSpec] = {
-    name: SignalSpec.flag(name, neutral=signal.neutral > 0)
-    if signal.kind == "flag"
-    else SignalSpec(name, signal.unit, signal.low, signal.high, neutral=signal.neutral)
-    for name, signal in CATALOG.items()
-}
+SIGNALS = catalog()
 
 
 @cache
