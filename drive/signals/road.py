@@ -93,7 +93,7 @@ class Road:
         rings = [
             np.asarray(ring.coords)
             for part in shapely.get_parts(union)
-            if isinstance(part, Polygon)
+            if isinstance(part, Polygon) and not part.is_empty
             for ring in (part.exterior, *part.interiors)
         ]
         return compile_edges(np.concatenate([np.hstack((ring[:-1], ring[1:])) for ring in rings])) if rings else None
