@@ -28,6 +28,7 @@ SIDE = np.radians(45.0), np.radians(135.0)  # between these another approach lie
 ON_WAY, ON_WAY_ANGLE = 2.0, np.radians(60.0)  # m, rad: who is this near to a way, and points so, is on it
 MOVING = 0.1  # m/s
 LONGEST = 20.0  # s, no time is longer
+COMFORT = 3.5  # m/s2, braking that a driver who means to give way may still need
 LEAST_SINE = 0.3  # of the angle between two ways that cross
 _COARSE = 8
 
@@ -276,7 +277,8 @@ def pass_in_front(
 ) -> Float:
     """Time ``[T]`` [s] between the ego and a walker in the place where the walker's way crosses the route.
 
-    Both go on at constant speed, the walker straight on. 0 where both are there at once, at most 20.
+    Both go on at constant speed, the walker straight on. 0 where both are there at once; 20, the most, also while the
+    ego can stop before that place at 3.5 m/s2: that it would not at constant speed says nothing against it yet.
 
     Args:
         ego: ``front``, ``rear [T]`` arcs [m] of the bumpers, ``speed [T]`` [m/s].
@@ -313,5 +315,6 @@ def pass_in_front(
     )
     leaves = np.where(moving, (place + half - rear) / pace, np.inf)
     apart = np.where(comes > leaves, comes - leaves, np.where(enters > goes, enters - goes, 0.0))
-    meets = hit[each, row] & (rear < place + half)
+    committed = front + speed * np.maximum(speed, 0.0) / (2.0 * COMFORT) > place - half
+    meets = hit[each, row] & (rear < place + half) & committed
     return np.where(meets, np.minimum(apart, LONGEST), LONGEST)

@@ -10,7 +10,7 @@ from drive.map import Area, Layer, StopCause
 from drive.scene import AgentKind, LightState, Scenario
 from drive.signals import compute
 from drive.vehicle import Ego
-from tests.drive.signal_scenes import along_x, flag, read, signal, steady, world_of
+from tests.drive.signal_drives import along_x, flag, read, signal, steady, world_of
 from tests.planners.roads import curve, lane, scene, signal_line
 from tests.scenes import START, STEPS, moving
 
@@ -165,7 +165,7 @@ def test_green_free_is_valid_within_5_m_before_the_line_only() -> None:
 def test_light_distance_has_the_gradient_of_a_distance() -> None:
     made = junction_road(lights={"connector": RED})
     ego = torch.as_tensor(along_x([60.0, 61.0])[None]).requires_grad_()
-    value = compute(["red_light_distance"], world_of(made, 2), ego)["red_light_distance"].value
+    value = compute(["red_light_distance"], world_of(made), ego)["red_light_distance"].value
     value.sum().backward()
     assert ego.grad is not None
     assert ego.grad[0, :, Ego.X].tolist() == pytest.approx([-1.0, -1.0])
