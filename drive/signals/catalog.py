@@ -199,99 +199,111 @@ oncoming_time | s | 0 | 20 | 20 | no | -
   nobody comes within 300 m. Valid where opposite_margin < 0.
 # Vulnerable road users and parked vehicles
 vru_clearance | m | -3 | 50 | 50 | a.e. | -
-  As clearance, VRUs only.
+  As clearance, among pedestrians and cyclists (VRUs) only.
 vru_near | flag | - | - | false | no | -
-  A VRU within 4 m of the ego path corridor and within 3 s of driving ahead (or 10 m if slower), or a crosswalk with
-  a VRU at <= 3 m from it within 30 m ahead.
+  A VRU is at most 4 m beside the corridor of the ego (its width and 0.2 m on either side, along the route) and
+  between its rear bumper and 3 s of driving ahead of its front one (10 m if that is more), or a VRU is at most 3 m
+  from a crosswalk of the route that begins at most 30 m ahead.
 passing_vru | flag | - | - | false | no | -
-  Ego moves > 0.5 m/s faster than a cyclist, scooter or pedestrian on the carriageway heading the same way (within
-  60 deg) and boxes overlap longitudinally (extended by 1 m).
+  The ego is more than 0.5 m/s faster than a VRU on the carriageway that points its way (within 60 deg) and is beside
+  it: boxes overlap along the ego, lengthened by 1 m at either end, and are at most 10 m apart across it.
 vru_side_gap | m | -3 | 10 | 10 | no | -
-  Lateral gap, ego box to VRU box, of the passed VRU (smallest); mirrors add 0.15 m to the ego half width when the
-  vehicle model has them.
+  Gap across the ego between its box and that of the VRU it passes, the smallest. Our cars come without mirrors.
 passing_parked | flag | - | - | false | no | -
-  Ego moves and overlaps longitudinally a stationary vehicle (speed < 0.1 m/s for > 5 s, or parked attribute) whose
-  box is within 3 m laterally and not in the ego lane queue.
+  The ego moves (more than 0.1 m/s) beside a parked car: its box overlaps along the ego, is at most 3 m apart across
+  it, and its centre is more than 1 m off the route (else it is a queue). Parked is who stands (below 0.1 m/s) for
+  more than 5 s in a row in the recording, history included.
 parked_side_gap | m | -3 | 10 | 10 | no | -
-  Lateral gap to that parked vehicle (smallest).
+  Gap across the ego to that parked car, the smallest.
 ev_near | flag | - | - | false | no | emergency signals
-  An emergency vehicle with active signals within 100 m behind or 50 m ahead on the route.
+  An emergency vehicle on duty within 100 m behind or 50 m ahead on the route.
 ev_path_margin | m | -5 | 20 | 20 | no | emergency signals
-  Lateral distance from the ego box to the corridor of that vehicle (its lane centre +- 1.5 m).
+  Gap across the road between the ego box and the corridor of that vehicle, its lane centre +- 1.5 m.
 ramp_vehicle | flag | - | - | false | no | ramps
-  A vehicle ahead on an entry ramp reaches the main carriageway within 5 s at constant speed.
+  A vehicle ahead on an entry ramp that reaches the carriageway within 5 s at its present speed.
 # Signals, lines, crossings and priority
 light_line_distance | m | -40 | 150 | 150 | yes | -
-  To the stop line of the next signalled connector of the route.
+  Distance to the line of the next light of the route: the stop line drawn before its connector, else where that
+  connector begins. Negative until the rear bumper has left the connector; not valid beyond 150 m.
 red_light_distance | m | -40 | 150 | 150 | yes | -
-  Light_line_distance while the light is red AND the front bumper was before the line when it turned red (or when
-  the ego lane got this light); otherwise neutral. So entering on green and standing inside on red is no offence.
+  As light_line_distance, valid while the light is red and the front bumper was before the line when it turned red (at
+  clock 0 if it was red then). So entering on green and standing inside on red is no offence.
 amber_onset | flag | - | - | false | no | -
-  First sample of amber for the ego light while the bumper is before the line.
+  First sample of amber of that light while the bumper is before the line, never at clock 0. Valid in scenes whose
+  lights are ever amber.
 amber_decel | m/s2 | 0 | 50 | 50 | a.e. | -
-  Speed^2 / (2 * max(light_line_distance - 0.5*speed, 0.1)): deceleration needed to stop at the line with 0.5 s
-  reaction.
+  Speed^2 / (2 max(light_line_distance - 0.5 s speed, 0.1 m)): the braking that stops at the line after half a second.
 green_free | flag | - | - | false | no | -
-  Light green, no lead within 10 m, no conflicting road user in the connector.
+  That light is green, there is no lead within 10 m, and nobody on the connector walks on it or drives across it.
+  Valid within 5 m before the line.
 stop_line_distance | m | -20 | 150 | 150 | yes | -
-  To the next stop line under a stop sign (all-way stops included).
+  Distance to the line of the next stop sign of the route; negative until the rear bumper has left the connector
+  behind it. Not valid beyond 150 m.
 stop_line_cross | flag | - | - | false | no | -
-  First sample with stop_line_distance < 0.
+  The sample at which the front bumper passes such a line for the first time; never at clock 0.
 ped_crosswalk_distance | m | -20 | 150 | 150 | yes | -
-  To the near edge of the next unsignalled (or green-for-pedestrians) crosswalk that is claimed; neutral if the
-  bumper had passed the edge before the claim began.
+  Distance to the near edge of the next claimed crosswalk within 60 m, negative until the rear bumper has left it.
+  Crosswalks that the bumper had reached before the claim began do not count.
 crosswalk_claimed | flag | - | - | false | no | -
-  A VRU is on the crosswalk polygon, or within 1.5 m of it and walking towards it at >= 0.3 m/s, or standing within
-  1.0 m of its end facing it; a VRU that has cleared the ego half of the carriageway by 1 m releases it.
+  There is such a crosswalk. A VRU claims it that is on it, or within 1.5 m and walking towards it at 0.3 m/s or more,
+  or standing within 1 m of its end and facing it; not one that has left the half of the carriageway of the ego by 1 m
+  and goes on, nor a cyclist riding along the road, nor any while the light of the ego lets it pass (but behind a
+  turn). Valid where a crosswalk is within 60 m.
 turn_vru_pet | s | 0 | 20 | 20 | no | -
-  While turning: smallest |time difference| between ego and any VRU crossing the arm the ego enters, both at
-  constant speed along their paths, 0 when both occupy it.
+  While the ego is in a connector that turns by more than 30 deg: time between its and the nearest VRU's presence
+  where their ways cross in the second half of the connector or up to 10 m behind it, both at constant speed; 0 if at
+  once. 20 s while the ego can still stop before that place at 3.5 m/s2.
 enters_intersection | flag | - | - | false | no | -
-  First sample at which the front bumper is inside an intersection polygon.
+  The front bumper is inside an intersection area and was not one sample before; never at clock 0.
 exit_space | m | 0 | 100 | 100 | no | -
-  Free length between the far border of the intersection on the route and the rear of the last vehicle in the exit
-  lane.
+  At that sample: length of the route between the far border of the intersection and the next vehicle on it, at most
+  100 m.
 exit_speed | m/s | -2 | 70 | 70 | no | -
-  Speed of that vehicle.
+  Speed of that vehicle along the route. Not valid where there is none.
 keep_clear_depth | m | -20 | 30 | -20 | no | -
-  Overlap length of the ego box, along the route, with zones that must stay empty (crosswalk, junction box, rail
-  crossing, fire lane, tram track); minus the distance to the next one when outside.
+  Length of the ego, along the route, on crosswalks; where there is none under it, minus the distance to the next one.
+  Other zones to keep clear are in no map of ours.
 right_pet | s | 0 | 20 | 20 | no | -
-  Unregulated junction: smallest time difference between the ego and any vehicle from the right in their common
-  conflict area, measured while the ego is inside it; predicted at constant speed for the later one.
+  In junctions without lights and signs, while the ego is in the area that its way has in common with that of vehicles
+  from the right: time since one left that area, 0 while one is in it, or the time that one needs to reach it at its
+  present speed; the smallest.
 priority_pet | s | 0 | 20 | 20 | no | -
-  Same for vehicles that have priority by sign or by road class.
+  The same for vehicles without a sign where the ego has a stop or yield sign.
 oncoming_pet | s | 0 | 20 | 20 | no | -
-  Same for oncoming straight or right-turning vehicles while the ego turns left.
+  The same for oncoming vehicles that do not turn across the way of the ego, while the ego turns left (right where
+  traffic keeps left). Vehicles before a red light do not come.
 priority_accel | m/s2 | -12 | 8 | 0 | no | -
-  Smallest acceleration among vehicles with priority within 15 m of the conflict area while the ego is in it and
-  closer to them than any other vehicle.
+  Acceleration of vehicles with priority by sign that are at most 15 m before the common area while the ego is in it,
+  and nearer to the ego than to any other vehicle; the smallest.
 enters_roundabout | flag | - | - | false | no | roundabouts
-  First sample with the front bumper on the circulatory lane polygon.
+  The front bumper enters the lane of a roundabout.
 circulating_gap | s | 0 | 20 | 20 | no | roundabouts
-  Time until the nearest circulating vehicle reaches the ego entry point at its current speed (0 if there now).
+  Time that the next vehicle in the roundabout needs to where the ego enters.
 # Traffic state and reasons
 brake_reason | flag | - | - | false | no | -
-  One of: lead with lead_ttc < 4 s or safe_dist_margin < 0; red or amber light, stop line, claimed crosswalk, or
-  yield conflict within speed^2/(2*2.0) + 10 m; VRU with vru_near; speed above limit; turn or curve needing less
-  speed (accel_lat at present speed > 3 m/s2 within 2 s); ev_near.
+  Any of: lead_ttc < 4 s, safe_dist_margin < 0; a red or amber light, a stop sign, a claimed crosswalk, or a way
+  shared with somebody who has the right of way and arrives within 8 s, at most speed^2 / (2 x 2 m/s2) + 10 m ahead;
+  vru_near; speed above speed_limit; a bend of the route within 2 s that means more than 3 m/s2 at this speed;
+  ev_near.
 stop_reason | flag | - | - | false | no | -
-  One of: lead_gap < 10 m with lead_speed < 0.5; red, amber or stop line within 10 m; claimed crosswalk or yield
-  conflict within 15 m; exit_space < 8 m at the junction edge; route end within 5 m; ev_near.
+  Any of: lead_gap < 10 m with lead_speed < 0.5 m/s; a red or amber light or a stop sign within 10 m; a claimed
+  crosswalk or a way shared with somebody who has the right of way within 15 m; a junction within 5 m with less than 8
+  m free behind it; the end of the route within 5 m; ev_near.
 slow_reason | flag | - | - | false | no | -
-  Brake_reason or stop_reason, or lead slower than flow_speed - 2 m/s within 4 s time gap, or junction or turn
-  within 30 m.
+  brake_reason, stop_reason, a lead slower than flow_speed - 2 m/s within a time gap of 4 s, or a junction or turn of
+  the route within 30 m.
 flow_speed | m/s | 0 | 70 | 0 | no | -
-  Min(speed_limit, curve speed at 2 m/s2 lateral, road-type desired speed); optionally the median speed of same-
-  direction vehicles within 100 m.
+  The smaller of speed_limit (13.9 m/s where it is not known) and the speed that means 2 m/s2 in the bend under the
+  ego.
 congestion | flag | - | - | false | no | -
-  >= 3 vehicles ahead in the ego lane within 100 m, each at <= 2.78 m/s.
+  At least three vehicles ahead in the lane of the ego within 100 m, none faster than 2.78 m/s. Valid on motorways; no
+  source names them, so: a limit above 80 km/h and no junction within 150 m.
 corridor_margin | m | -3 | 3 | 3 | no | -
-  Distance of the ego box edge that faces the rescue corridor to that corridor (leftmost lane: keep left of its left
-  quarter; others: keep right); positive = corridor free.
+  Distance of the ego box from the rescue corridor in a jam: a quarter of a lane on either side of the border between
+  the innermost lane and the next. Positive: clear of it.
 route_progress | 1 | 0 | 2 | 1 | a.e. | -
-  Progress of the ego projection along the route since clock 0, divided by max(progress of the reference over the
-  same time, 5 m); the reference is named in the rule set (log, or PDM-style proposal).
+  Way along the route since clock 0 over that of the reference of the scene (the log, or the expert of the generator)
+  in the same time, or over 5 m if that is more.
 """
 
 
