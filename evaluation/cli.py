@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes
 
 from drive.errors import DriveError
-from evaluation.commands import plugins, rules, runs, scenes
+from evaluation.commands import plugins, rule_data, rules, runs, scenes
 from evaluation.commands import score as scoring
 from evaluation.commands.common import DEFECT, DONE, INTERRUPTED, UNUSABLE
 from stl.errors import StlError
@@ -114,7 +114,15 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "planners": _group(
         "List, write and check planners.", {"list": plugins.list_all, "new": plugins.new, "check": plugins.check}
     ),
-    "rules": _group("Check and evaluate rule files.", {"check": rules.check, "eval": rules.evaluate}),
+    "rules": _group(
+        "Rule files: check, evaluate and calibrate them; the signals they may read.",
+        {
+            "check": rules.check,
+            "signals": rule_data.signals,
+            "eval": rules.evaluate,
+            "calibrate": rule_data.calibrate,
+        },
+    ),
     "score": scoring.score,
     "bench": runs.bench,
     "selftest": runs.selftest,

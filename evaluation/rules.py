@@ -22,9 +22,8 @@ from stl.rules import RuleSet, SignalSpec, load_rules
 from stl.text import to_text
 
 if TYPE_CHECKING:
-    from stl.verdicts import RuleResult
-
     from drive.signals import Values
+    from stl.verdicts import RuleResult
 
 SHIPPED = Path(__file__).resolve().parents[1] / "configs" / "rules"
 FOLDER = "rules"
@@ -99,6 +98,9 @@ def as_text(rules: RuleSet) -> str:
             "value": item.value,
             "unit": item.unit,
             **({"range": [item.low, item.high]} if math.isfinite(item.low) and math.isfinite(item.high) else {}),
+            **({"loosen": item.loosen} if item.loosen else {}),
+            "calibrated": item.calibrated,
+            "source": item.source,
         }
         for item in rules.parameters.values()
     }
@@ -113,6 +115,7 @@ def as_text(rules: RuleSet) -> str:
                 **({} if rule.applies is None else {"applies": to_text(rule.applies)}),
                 "level": rule.level,
                 "source": rule.source,
+                "description": rule.description,
                 **({"scale": dict(rule.scale)} if rule.scale else {}),
             }
             for rule in rules.rules

@@ -28,17 +28,18 @@ class Calibration:
     """What a calibration found.
 
     Attributes:
-        value: The tightest value that at least the wanted share of the drives keeps.
-        low, high: 95 % interval of the value, resampling groups of drives.
+        value: The tightest value that at least the wanted share of the drives keeps; infinite if none is.
+        tight, loose: Ends of the value's 95 % interval, resampling groups of drives; infinite for none in the range.
         share: Share of the drives that keep the rule with ``value``; may exceed the wanted one, for drives are few.
+            Where ``value`` is infinite, the share that keeps the loosest value.
         drives: Drives to which the rule applies and that decide it.
         critical: Critical value of each of these drives, from the tightest to the loosest; infinite where no value of
             the range is loose enough.
     """
 
     value: float
-    low: float
-    high: float
+    tight: float
+    loose: float
     share: float
     drives: int
     critical: tuple[float, ...]
@@ -83,9 +84,10 @@ def calibrate(
     places = np.array(found)
     best = _order_statistic(places, share)
     value = math.inf if best == len(values) else float(values[best])
-    low, high = _interval(places, origin, share, values, seed)
+    tight, loose = _interval(places, origin, share, values, seed)
     ordered = tuple(math.inf if place == len(values) else float(values[place]) for place in np.sort(places))
-    return Calibration(value, low, high, float((places <= best).mean()), len(found), ordered)
+    keeping = places <= min(best, len(values) - 1)
+    return Calibration(value, tight, loose, float(keeping.mean()), len(found), ordered)
 
 
 def _found(rules: RuleSet, rule_id: str, parameter: str) -> tuple[Rule, Parameter]:
@@ -157,6 +159,6 @@ def _interval(
         _order_statistic(np.concatenate([members[number] for number in rng.integers(0, len(names), len(names))]), share)
         for _ in range(RESAMPLES)
     ]
-    ends = [float(place) for place in np.quantile(drawn, (0.025, 0.975), method="nearest")]
-    found = sorted(math.inf if place >= len(values) else float(values[int(place)]) for place in ends)
-    return found[0], found[1]
+    ends = np.quantile(drawn, (0.025, 0.975), method="nearest").astype(int)
+    tight, loose = (math.inf if place >= len(values) else float(values[place]) for place in ends)
+    return tight, loose
