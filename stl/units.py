@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 
 from stl.errors import StlError
 from stl.formula import Arithmetic, Comparison, Formula, Function, Name, Number
@@ -25,6 +26,7 @@ class Unit:
     text: str = field(compare=False, default="")
 
     @classmethod
+    @cache  # units are few and read over and over
     def parse(cls, text: str) -> "Unit":
         """``m``, ``m/s2``, ``m^2/s^2``, ``1/s``, ``N*m``, ``1``; everything after a ``/`` up to the next is below it.
 
