@@ -4,6 +4,7 @@ The value at every sample is that of rtamt's offline monitor in discrete time: w
 trace, and over an empty window ``always`` is inf and ``eventually`` -inf.
 """
 
+import threading
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,12 +14,14 @@ from torch.autograd.function import FunctionCtx, once_differentiable
 
 from stl.errors import StlError, closest
 from stl.formula import Formula
-from stl.kernels import LANES, tiles
+from stl.kernels import LANES, TILE, tiles
 from stl.program import Program, compile_formula
 from stl.text import to_text
 
 DT = 0.1
 """Sampling period [s] where none is given."""
+
+_kept = threading.local()
 
 
 def robustness(formula: Formula, signals: Mapping[str, Tensor], dt: float = DT) -> Tensor:
@@ -74,6 +77,8 @@ class _Exact(torch.autograd.Function):
             program.outputs[0],
             program.wanted,
             given,
+            _scratch(2 * len(program.slots) + 4, packed, packed.dtype),
+            _scratch(len(program.code) + 4, packed, np.dtype(np.int32)),
             gradients,
         )
         return None, None, *(returned(gradient, upstream) for gradient in gradients)
@@ -115,7 +120,7 @@ def pack(program: Program, used: "list[Tensor] | tuple[Tensor, ...]", some: Tens
     batch, time = some.shape
     samples = program.before + time + program.after
     dtype = np.float32 if some.dtype == torch.float32 else np.float64
-    lanes = max(1, min(batch, LANES))
+    lanes = max(1, min(batch, LANES, TILE // samples))
     packed = np.empty((-(-batch // lanes), len(used), samples, lanes), dtype)
     for number, signal in enumerate(used):
         found = tiles.pack(signal.detach().cpu().numpy(), packed, number, program.before)
@@ -145,18 +150,32 @@ def run(program: Program, packed: np.ndarray, some: Tensor, whole: bool = False)
             program.fills,
             program.checks,
             slots,
-            size,
             program.constants,
             program.outputs,
             program.before,
             time,
             first,
+            _scratch(size + 4, packed, packed.dtype),
             results,
         )
         if failed < 0:
             return results
     node = program.sources[len(program.slots) - len(program.code) + failed]
     raise StlError(f"{to_text(node)} has no value in trace {trace} of the batch at sample {sample}")
+
+
+def _scratch(rows: int, packed: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Memory for one tile ``[rows, samples, lanes]``, of any content.
+
+    Each thread keeps its own from call to call: to get fresh pages from the system takes longer than the evaluation.
+    """
+    shape = (rows, *packed.shape[2:])
+    size = int(np.prod(shape))
+    kept: np.ndarray | None = getattr(_kept, dtype.name, None)
+    if kept is None or len(kept) < size:
+        kept = np.empty(size, dtype)
+        setattr(_kept, dtype.name, kept)
+    return kept[:size].reshape(shape)
 
 
 def returned(values: np.ndarray, like: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ from platformdirs import user_cache_dir
 LANES = 64
 """Most traces side by side."""
 
+TILE = 1 << 18
+"""Most samples of all traces side by side, as long as one trace is not longer: the memory of a tile stays small."""
+
 UNBOUNDED = 1 << 40
 """Samples of a window without an end: more than any trace has."""
 
@@ -42,6 +45,12 @@ def kernel(function: Function) -> Function:
         compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before  # other people's functions keep their own
+    return compiled
+
+
+def inlined(function: Function) -> Function:
+    """Compile a loop over one row into the kernels that call it: a call would take longer than the loop."""
+    compiled: Function = numba.njit(nogil=True, error_model="numpy", forceinline=True)(function)
     return compiled
 
 

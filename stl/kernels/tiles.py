@@ -152,18 +152,17 @@ def evaluate(code, fills, checks, slots, values, scratch, places, track, before,
 
 
 @kernel
-def forward(tiles, code, fills, checks, slots, size, constants, outputs, before, time, first, out):  # type: ignore[no-untyped-def]
+def forward(tiles, code, fills, checks, slots, constants, outputs, before, time, first, work, out):  # type: ignore[no-untyped-def]
     """Values ``outputs`` of a program into ``out [outputs, batch, samples]``, from sample ``first`` of the tiles.
 
     The recording is the ``time`` samples from sample ``before``; the program's signals are longer at both ends.
 
     Returns (-1, 0, 0), or the first instruction that gave NaN, its trace and its sample; the latter two are right only
-    if every value has a slot of its own. ``size`` is the number of slots.
+    if every value has a slot of its own. ``work [slots + 4, samples, lanes]`` is scratch.
     """
     _, batch, length = out.shape
-    _, signals, samples, width = tiles.shape
-    values = np.empty((size, samples, width), tiles.dtype)
-    scratch = np.empty((4, samples, width), tiles.dtype)
+    signals, width = tiles.shape[1], tiles.shape[3]
+    values, scratch = work[4:], work[:4]
     places = np.empty((4, 1, 1), np.int32)
     for c in range(len(constants)):
         values[slots[signals + c]] = constants[c]
@@ -189,19 +188,17 @@ def forward(tiles, code, fills, checks, slots, size, constants, outputs, before,
 
 
 @kernel
-def backward(tiles, code, fills, checks, slots, constants, output, wanted, upstream, out):  # type: ignore[no-untyped-def]
+def backward(tiles, code, fills, checks, slots, constants, output, wanted, upstream, work, places, out):  # type: ignore[no-untyped-def]
     """Gradients ``out [signals, batch, time]`` of the value ``output``, given those of the result ``upstream``.
 
     Values are computed once more, a tile at a time: cheaper than to keep and fetch them, and nothing but the signals
     needs to stay in memory. ``slots`` must give every value its own; ``wanted``: values that depend on a signal.
+    ``work [2 * values + 4, samples, lanes]`` and ``places [instructions + 4, samples, lanes]`` are scratch.
     """
     signals, batch, time = out.shape
-    samples, width = tiles.shape[2:]
+    width = tiles.shape[3]
     inputs = len(slots) - len(code)
-    values = np.empty((len(slots), samples, width), tiles.dtype)
-    gradients = np.empty((len(slots), samples, width), tiles.dtype)
-    scratch = np.empty((4, samples, width), tiles.dtype)
-    places = np.empty((len(code) + 4, samples, width), np.int32)
+    scratch, values, gradients = work[:4], work[4 : 4 + len(slots)], work[4 + len(slots) :]
     for c in range(len(constants)):
         values[signals + c] = constants[c]
     for number in range(len(tiles)):

@@ -14,7 +14,7 @@ Loops over lanes stay small and apart: the compiler gives vector code only where
 
 import numpy as np
 
-from stl.kernels import kernel
+from stl.kernels import inlined, kernel
 
 
 @kernel
@@ -25,30 +25,41 @@ def extreme(x, out, head, tail, place, at_head, at_tail, track, begin, end, sign
     """
     samples, lanes = x.shape
     size = min(end - begin + 1, samples)
-    if size < samples or begin < 0:
+    onward, back = size == samples and begin == 0, size == samples and end == 0  # a scan is the result
+    if onward:
+        tail, at_tail = out, place
+    elif back:
+        head, at_head = out, place
+    if not onward:
+        left = 0  # samples before a block begins
         for t in range(samples):
-            if t % size == 0:
-                head[t] = x[t]
+            if left == 0:
+                left = size
+                _copy(x[t], head[t])
                 if track:
                     _number(at_head[t], t * lanes)
             else:
-                old, new = head[t - 1], x[t]
-                _choose(old, new, head[t], sign)
+                _choose(head[t - 1], x[t], head[t], sign)
                 if track:
                     _number(at_head[t], t * lanes)
-                    _choose_place(old, new, at_head[t - 1], at_head[t], at_head[t], sign)
-    if size < samples or begin >= 0 or end > 0:
+                    _choose_place(head[t - 1], x[t], at_head[t - 1], at_head[t], at_head[t], sign)
+            left -= 1
+    if onward or not back:
+        left = 0
         for t in range(samples - 1, -1, -1):
-            if t == samples - 1 or (t + 1) % size == 0:
-                tail[t] = x[t]
+            if left == 0:
+                left = t % size + 1
+                _copy(x[t], tail[t])
                 if track:
                     _number(at_tail[t], t * lanes)
             else:
-                new, old = x[t], tail[t + 1]
-                _choose(new, old, tail[t], sign)
+                _choose(x[t], tail[t + 1], tail[t], sign)
                 if track:
                     _number(at_tail[t], t * lanes)
-                    _choose_place(new, old, at_tail[t], at_tail[t + 1], at_tail[t], sign)
+                    _choose_place(x[t], tail[t + 1], at_tail[t], at_tail[t + 1], at_tail[t], sign)
+            left -= 1
+    if onward or back:
+        return
     for t in range(samples):
         low, high = max(t + begin, 0), min(t + end, samples - 1)
         if high < low:
@@ -59,14 +70,14 @@ def extreme(x, out, head, tail, place, at_head, at_tail, track, begin, end, sign
             _choose(tail[low], head[high], out[t], sign)
             if track:
                 _choose_place(tail[low], head[high], at_tail[low], at_head[high], place[t], sign)
-        elif low % size == 0 and (size < samples or begin < 0):
-            out[t] = head[high]
+        elif low % size == 0:
+            _copy(head[high], out[t])
             if track:
-                place[t] = at_head[high]
+                _copy(at_head[high], place[t])
         else:  # cut at the end of the trace
-            out[t] = tail[low]
+            _copy(tail[low], out[t])
             if track:
-                place[t] = at_tail[low]
+                _copy(at_tail[low], place[t])
 
 
 @kernel
@@ -91,8 +102,8 @@ def until(left, right, out, scratch, place, at, track, begin, end, reverse):  # 
             _number(at_head[i], i * lanes)
             _number(at_low_head[i], count + i * lanes)
         if t % size == 0:
-            head[i] = right[i]
-            low_head[i] = left[i]
+            _copy(right[i], head[i])
+            _copy(left[i], low_head[i])
         else:
             _join(head[h], low_head[h], right[i], head[i])
             _choose(low_head[h], left[i], low_head[i], -one)
@@ -106,8 +117,8 @@ def until(left, right, out, scratch, place, at, track, begin, end, reverse):  # 
             _number(at_tail[i], i * lanes)
             _number(at_low_tail[i], count + i * lanes)
         if t == samples - 1 or (t + 1) % size == 0:
-            tail[i] = right[i]
-            low_tail[i] = left[i]
+            _copy(right[i], tail[i])
+            _copy(left[i], low_tail[i])
         else:
             _join(right[i], left[i], tail[n], tail[i])
             _choose(left[i], low_tail[n], low_tail[i], -one)
@@ -128,35 +139,41 @@ def until(left, right, out, scratch, place, at, track, begin, end, reverse):  # 
             if track:
                 _join_place(tail[a], low_tail[a], head[b], at_tail[a], at_low_tail[a], at_head[b], place[i])
         elif low % size == 0 and size < samples:
-            out[i] = head[b]
+            _copy(head[b], out[i])
             if track:
-                place[i] = at_head[b]
+                _copy(at_head[b], place[i])
         else:
-            out[i] = tail[a]
+            _copy(tail[a], out[i])
             if track:
-                place[i] = at_tail[a]
+                _copy(at_tail[a], place[i])
 
 
-@kernel
+@inlined
+def _copy(x, out):  # type: ignore[no-untyped-def]
+    for r in range(len(out)):
+        out[r] = x[r]
+
+
+@inlined
 def _number(place, first):  # type: ignore[no-untyped-def]
     for r in range(len(place)):
         place[r] = first + r
 
 
-@kernel
+@inlined
 def _choose(a, b, out, sign):  # type: ignore[no-untyped-def]
     """The higher (``sign`` 1) or lower (-1) of two rows."""
     for r in range(len(out)):
         out[r] = a[r] if sign * a[r] >= sign * b[r] else b[r]
 
 
-@kernel
+@inlined
 def _choose_place(a, b, at_a, at_b, out, sign):  # type: ignore[no-untyped-def]
     for r in range(len(out)):
         out[r] = at_a[r] if sign * a[r] >= sign * b[r] else at_b[r]
 
 
-@kernel
+@inlined
 def _join(first, low, then, out):  # type: ignore[no-untyped-def]
     """``until`` over two stretches: reached in the first, or in the second with ``left`` at least ``low`` before."""
     for r in range(len(out)):
@@ -164,7 +181,7 @@ def _join(first, low, then, out):  # type: ignore[no-untyped-def]
         out[r] = first[r] if first[r] >= reached else reached
 
 
-@kernel
+@inlined
 def _join_place(first, low, then, at_first, at_low, at_then, out):  # type: ignore[no-untyped-def]
     for r in range(len(out)):
         blocked = low[r] <= then[r]

@@ -255,3 +255,17 @@ def test_equal_sub_formulas_are_computed_once() -> None:
         compile_formula(Boolean("and", window, Boolean("or", window, window)), 0.1),
     )
     assert len(thrice.code) == len(once.code) + 2
+
+
+def test_stlcgpp_agrees_where_it_means_the_same() -> None:
+    stlcgpp = pytest.importorskip("stlcgpp.formula")
+    x = torch.from_numpy(np.random.default_rng(2).uniform(-3, 3, (1, 30))).float()
+    above = stlcgpp.Predicate("x", predicate_function=lambda trace: trace) > 0.0
+    pairs = [
+        (U("always", None, ABOVE), stlcgpp.Always(above), 30),
+        (U("eventually", None, ABOVE), stlcgpp.Eventually(above), 30),
+        (U("always", Interval(0.2, 0.9), ABOVE), stlcgpp.Always(above, interval=[2, 9]), 21),  # it cuts no windows
+        (U("eventually", Interval(0.0, 0.9), ABOVE), stlcgpp.Eventually(above, interval=[0, 9]), 21),
+    ]
+    for formula, peer, samples in pairs:
+        assert torch.equal(robustness(formula, {"x": x})[0, :samples], peer(x[0])[:samples]), formula
