@@ -151,7 +151,7 @@ def rss_margin(drive: Drive) -> Reading:
         following = rss.same_direction(mine, theirs).numpy()
         meeting = rss.opposite_direction(mine, -theirs).numpy()
         followed = rss.same_direction(theirs, mine).numpy()
-        in_front = beside.ahead > -beside.behind - world.vehicle.length  # by the middle of the boxes
+        in_front = beside.ahead > beside.behind  # by the middle of the boxes
         front = beside.ahead - np.where(toward, meeting, following)
         back = np.where(toward, REACH, beside.behind - followed)
         margin = np.maximum(np.where(in_front, front, back), rss_lateral_margins(drive, b, beside, speeds))

@@ -214,6 +214,16 @@ class Drive:
         inside = np.abs(moved.detach().cpu().numpy() - place.s) < 1e-3  # else beside a kink: the arc does not move
         return torch.where(torch.as_tensor(inside, device=self.ego.device), moved, self.tensor(place.s))
 
+    def route_shift(self, forward: float, place: Place) -> Tensor:
+        """0 ``[B, T]`` with the gradient of the lateral offset in the route frame of the point ``forward`` [m] of the
+        rear axle."""
+        frame = self.road.frame
+        assert frame is not None
+        tangent = frame.heading[place.row]
+        normal = self.tensor(np.stack((-np.sin(tangent), np.cos(tangent)), axis=-1))
+        point = self.point(forward)
+        return ((point - point.detach()) * normal).sum(dim=-1)
+
     def _ahead(self, distance: float) -> Float:
         heading = self.states[..., Ego.HEADING, None]
         return self.states[..., :2] + distance * np.concatenate((np.cos(heading), np.sin(heading)), axis=-1)

@@ -73,26 +73,37 @@ def _rate(drive: Drive, values: Tensor, past: Float) -> Tensor:
 
     Drives that begin where the recorded one is use its ``past [H]`` at the start.
     """
-    samples = drive.shape[1]
-    alone = values @ drive.tensor(_fit(samples)).T
+    alone = _slope(drive, values)
     before = past[len(past) - min(len(past), FIT_SAMPLES // 2) :]
     if not len(before):
         return alone
     joined = torch.cat((drive.tensor(np.tile(before, (drive.shape[0], 1))), values), dim=1)
-    with_past = joined @ drive.tensor(_fit(samples + len(before))[len(before) :]).T
+    with_past = _slope(drive, joined)[:, len(before) :]
     start = drive.world.scenario.reference[drive.world.scenario.start]
     apart = np.hypot(drive.states[:, 0, Ego.X] - start[Ego.X], drive.states[:, 0, Ego.Y] - start[Ego.Y])
     goes_on = apart <= SAME_START
     return torch.where(torch.as_tensor(goes_on, device=values.device)[:, None], with_past, alone)
 
 
+def _slope(drive: Drive, values: Tensor) -> Tensor:
+    rows, weights = _fit(values.shape[1])
+    total = torch.zeros_like(values)
+    for k in range(rows.shape[1]):  # a sum in a fixed order, whatever the number of drives
+        total = total + values[:, torch.as_tensor(rows[:, k])] * drive.tensor(weights[:, k])
+    return total
+
+
 @lru_cache(maxsize=8)
-def _fit(samples: int) -> Float:
-    """Matrix ``[S, S]`` that takes S samples to the derivatives of :func:`_rate`."""
+def _fit(samples: int) -> tuple[NDArray[np.int64], Float]:
+    """For each of S samples the samples ``[S, W]`` that decide its derivative and their weights ``[S, W]``."""
+    window = min(FIT_SAMPLES, samples)
     order = min(FIT_ORDER, samples - 1)
+    first = np.clip(np.arange(samples) - window // 2, 0, samples - window)
+    rows = first[:, None] + np.arange(window)
     if order < 1:
-        return np.zeros((samples, samples))
-    return savitzky_golay(np.eye(samples), FIT_SAMPLES, order, 1).T
+        return rows, np.zeros((samples, window))
+    weights = savitzky_golay(np.eye(samples), FIT_SAMPLES, order, 1)
+    return rows, np.take_along_axis(weights.T, rows, axis=1)
 
 
 SIGNALS: Mapping[str, Function] = {

@@ -33,12 +33,14 @@ EGO_BRAKE, OTHER_BRAKE, REACTION = 10.0, 10.5, 0.3
 
 
 class Lead(NamedTuple):
-    """The lead ``[B, T]``: ``agent`` (-1: none), ``has``, ``start`` arc length [m] where it begins, ``entered`` it was
-    out of the corridor one sample ago, ``speed`` [m/s] along the route."""
+    """The lead ``[B, T]``: ``agent`` (-1: none), ``has``, ``start`` arc length [m] where it begins, ``slope`` how that
+    changes with the ego's lateral offset (a slanted box), ``entered`` it was out of the corridor one sample ago,
+    ``speed`` [m/s] along the route."""
 
     agent: Int
     has: Bool
     start: Float
+    slope: Float
     entered: Bool
     speed: Float
 
@@ -48,8 +50,9 @@ def find_lead(drive: Drive) -> Lead:
     world, front, center = drive.world, drive.front_place, drive.center_place
     if front is None or center is None or world.places is None or not len(world.valid):
         none = np.zeros(drive.shape, np.bool_)
-        return Lead(np.full(drive.shape, -1, np.int32), none, np.zeros(drive.shape), none, np.zeros(drive.shape))
-    agent, start, entered = find_leads(
+        zero = np.zeros(drive.shape)
+        return Lead(np.full(drive.shape, -1, np.int32), none, zero, zero, none, zero)
+    agent, start, slope, entered = find_leads(
         front.s,
         center.s,
         center.d,
@@ -61,7 +64,7 @@ def find_lead(drive: Drive) -> Lead:
         world.places.center_s,
         world.valid,
     )
-    return Lead(agent, agent >= 0, start, entered, _of_lead(agent, world.along_route))
+    return Lead(agent, agent >= 0, start, slope, entered, _of_lead(agent, world.along_route))
 
 
 def _of_lead(agent: Int, values: Float) -> Float:
@@ -75,7 +78,11 @@ def gap(drive: Drive) -> Tensor:
     lead, front = drive.once(find_lead), drive.front_place
     if front is None:
         return torch.zeros_like(drive.speed)
-    return drive.tensor(lead.start) - drive.route_arc(drive.world.vehicle.front, front)
+    start = drive.tensor(lead.start)
+    if drive.center_place is not None and lead.slope.any():
+        moved = drive.route_shift(drive.world.vehicle.rear_axle_to_center, drive.center_place)
+        start = start + drive.tensor(lead.slope) * moved
+    return start - drive.route_arc(drive.world.vehicle.front, front)
 
 
 def closing(drive: Drive) -> Tensor:

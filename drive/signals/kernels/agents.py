@@ -217,18 +217,21 @@ def times_to_touch(
 
 
 @kernel
-def strip_start(s: Float, d: Float, low: float, high: float) -> float:
-    """Smallest s of the part of a quadrilateral (corners ``s``, ``d`` ``[4]``) with ``low <= d <= high``; infinite
-    where there is none."""
-    first = np.inf
+def strip_start(s: Float, d: Float, low: float, high: float) -> tuple[float, float]:
+    """Smallest s of the part of a quadrilateral (corners ``s``, ``d`` ``[4]``) with ``low <= d <= high``, and how it
+    changes as the strip moves in d; infinite where there is none."""
+    first, slope = np.inf, 0.0
     for c in range(4):
         e = (c + 1) % 4
-        if low <= d[c] <= high:
-            first = min(first, s[c])
+        if low <= d[c] <= high and s[c] < first:
+            first, slope = s[c], 0.0
         for border in (low, high):
             if (d[c] < border) != (d[e] < border):
-                first = min(first, s[c] + (border - d[c]) / (d[e] - d[c]) * (s[e] - s[c]))
-    return first
+                rate = (s[e] - s[c]) / (d[e] - d[c])
+                at = s[c] + (border - d[c]) * rate
+                if at < first:
+                    first, slope = at, rate
+    return first, slope
 
 
 @kernel
@@ -243,9 +246,9 @@ def find_leads(
     d: Float,
     agent_center: Float,
     valid: Bool,
-) -> tuple[Int, Float, Bool]:
-    """Lead of every sample ``[B, T]``: agent (-1: none), arc length at which it begins in the corridor, and whether it
-    was outside of the corridor one sample before.
+) -> tuple[Int, Float, Float, Bool]:
+    """Lead of every sample ``[B, T]``: agent (-1: none), arc length at which it begins in the corridor, how that
+    changes with the ego's lateral offset, and whether it was outside of the corridor one sample before.
 
     The ego: arc lengths of its ``front`` bumper and box ``center``, lateral ``offset`` of the box centre ``[B, T]``.
     Agents: corners ``s``, ``d`` ``[A, T, 4]`` and ``agent_center [A, T]`` in the route frame. The corridor is the ego's
@@ -254,7 +257,7 @@ def find_leads(
     """
     batch, samples = front.shape
     lead = np.full((batch, samples), -1, np.int32)
-    start = np.zeros((batch, samples))
+    start, slope = np.zeros((batch, samples)), np.zeros((batch, samples))
     entered = np.zeros((batch, samples), np.bool_)
     wide = half_width + margin
     for b in range(batch):
@@ -266,14 +269,15 @@ def find_leads(
                     continue
                 if d[a, t].min() > high + margin or d[a, t].max() < low - margin or s[a, t].min() > best:
                     continue
-                first = strip_start(s[a, t], d[a, t], low - margin, high + margin)
+                first, rate = strip_start(s[a, t], d[a, t], low - margin, high + margin)
                 if first < front[b, t]:  # beside the ego, unless in its own width
-                    first = strip_start(s[a, t], d[a, t], low, high)
+                    first, rate = strip_start(s[a, t], d[a, t], low, high)
                 if first < best:
                     best = first
-                    lead[b, t], start[b, t] = a, first
+                    lead[b, t], start[b, t], slope[b, t] = a, first, rate
             a = lead[b, t]
             if a >= 0 and t > 0 and valid[a, t - 1]:
                 before = offset[b, t - 1]
-                entered[b, t] = not np.isfinite(strip_start(s[a, t - 1], d[a, t - 1], before - wide, before + wide))
-    return lead, start, entered
+                first, _ = strip_start(s[a, t - 1], d[a, t - 1], before - wide, before + wide)
+                entered[b, t] = not np.isfinite(first)
+    return lead, start, slope, entered
