@@ -22,7 +22,7 @@ from drive.signals.zones import Bool, Float, Int
 
 SPACING = 0.5  # m between the points of a way
 BEFORE, BEYOND = 60.0, 20.0  # m of the way before the connector and behind it
-HALF_CAR = 1.0  # m, half the width of another car
+HALF_CAR = 1.1  # m, half the width of another car and a little room
 TURN = np.radians(30.0)  # more than this is a turn
 SIDE = np.radians(45.0), np.radians(135.0)  # between these another approach lies to the side, beyond them ahead
 ON_WAY, ON_WAY_ANGLE = 2.0, np.radians(60.0)  # m, rad: who is this near to a way, and points so, is on it
@@ -86,9 +86,9 @@ def find_conflicts(
                 continue
             line = build_way(vector_map, other)
             own = np.flatnonzero((line.arc >= line.begin) & (line.arc <= line.end))
-            near = _near(frame.points[rows], line.points[own], width / 2 + HALF_CAR)
-            if near.any():
-                here, there = rows[near.any(axis=1)], own[near.any(axis=0)]
+            here = rows[_sweeps(frame.points, frame.heading, rows, line.points[own], width / 2, HALF_CAR)]
+            there = own[_sweeps(line.points, line.heading, own, frame.points[rows], HALF_CAR, width / 2)]
+            if len(here) and len(there):
                 found.append(
                     Conflict(
                         float(frame.arc[here[0]]),
@@ -104,12 +104,19 @@ def find_conflicts(
     return found
 
 
-def _near(one: Float, other: Float, reach: float) -> Bool:
-    if not len(one) or not len(other):
-        return np.zeros((len(one), len(other)), np.bool_)
-    if (one.min(axis=0) - reach > other.max(axis=0)).any() or (one.max(axis=0) + reach < other.min(axis=0)).any():
-        return np.zeros((len(one), len(other)), np.bool_)
-    near: Bool = ((one[:, None] - other[None]) ** 2).sum(axis=2) <= reach * reach
+def _sweeps(points: Float, heading: Float, rows: Int, others: Float, half: float, reach: float) -> Bool:
+    """At which ``rows [R]`` of a way ``points [P, 2]``, ``heading [P]`` a bumper, ``half`` m to either side of it, comes
+    within ``reach`` m of any of ``others [O, 2]``: ``[R]``."""
+    spread = half + reach
+    own = points[rows]
+    if not len(own) or not len(others):
+        return np.zeros(len(rows), np.bool_)
+    if (own.min(axis=0) - spread > others.max(axis=0)).any() or (own.max(axis=0) + spread < others.min(axis=0)).any():
+        return np.zeros(len(rows), np.bool_)
+    cos, sin = np.cos(heading[rows])[:, None], np.sin(heading[rows])[:, None]
+    dx, dy = others[:, 0] - own[:, :1], others[:, 1] - own[:, 1:]
+    aside = np.maximum(np.abs(dy * cos - dx * sin) - half, 0.0)
+    near: Bool = (np.hypot(dx * cos + dy * sin, aside) <= reach).any(axis=1)
     return near
 
 

@@ -69,20 +69,21 @@ INSIDE = along_x(np.zeros(8))  # the front bumper in the middle of the junction
 
 
 def test_a_vehicle_from_the_right_counts_with_the_time_it_still_needs() -> None:
-    # Conflict: points every 0.5 m within 2.1485 m of the other way, so from -2 m on either way. Room: 22 m - 2 m.
+    # Points every 0.5 m: the ego is in the way of a car of 2.2 m from x = -1 to 1 m, the car in the ego's (2.297 m)
+    # from y = -1 to 1 m. Room: 22 m - 1 m.
     value, valid, agent = signal(crossing(northbound(-24.0, 10.0)), INSIDE, "right_pet")
     assert valid.all() and (agent == 0).all()
-    assert value == pytest.approx(2.0 - 0.1 * np.arange(8), abs=1e-6)
+    assert value == pytest.approx(2.1 - 0.1 * np.arange(8), abs=1e-6)
 
 
 def test_a_vehicle_that_has_left_counts_with_the_time_since() -> None:
-    value, _, _ = signal(crossing(northbound(0.0, 10.0)), INSIDE, "right_pet")  # rear at 2 m at sample 4
-    assert value == pytest.approx([0.0, 0.0, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4], abs=1e-6)
+    value, _, _ = signal(crossing(northbound(0.5, 10.0)), INSIDE, "right_pet")  # rear past 1 m at sample 3
+    assert value == pytest.approx([0.0, 0.0, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5], abs=1e-6)
 
 
 def test_times_are_taken_only_while_the_ego_is_in_the_conflict() -> None:
     made = crossing(northbound(-24.0, 0.0))
-    _, valid, _ = signal(made, along_x([-2.1, -1.9, 2.0 + 5.1, 2.0 + 5.3]), "right_pet")
+    _, valid, _ = signal(made, along_x([-1.1, -0.9, 1.0 + 5.1, 1.0 + 5.3]), "right_pet")
     assert valid.tolist() == [False, True, True, False]
 
 
@@ -123,7 +124,7 @@ def test_behind_a_sign_those_without_one_have_priority(cause: StopCause) -> None
     made = crossing(northbound(-24.0, 10.0), stop_lines=[sign(cause, "west-in")])
     value, valid, agent = signal(made, INSIDE, "priority_pet")
     assert valid.all() and (agent == 0).all()
-    assert value == pytest.approx(2.0 - 0.1 * np.arange(8), abs=1e-6)
+    assert value == pytest.approx(2.1 - 0.1 * np.arange(8), abs=1e-6)
 
 
 def test_where_both_or_neither_have_signs_nobody_has_priority_by_sign() -> None:
@@ -166,8 +167,8 @@ def test_turning_left_the_oncoming_vehicle_counts_and_10_m_are_a_second() -> Non
     far, _, _ = signal(crossing(westbound(35.0, 10.0), way="left"), INSIDE[:3], "oncoming_pet")
     assert valid.all() and (agent == 0).all()
     assert far - near == pytest.approx(np.ones(3), abs=1e-6)
-    # The turn comes within 2.15 m of the oncoming way from x = -4.8 at the latest; that way ends the conflict at 2 m.
-    assert 1.9 < near[0] < 2.5
+    # The car's front is at x = 23 m and the turn crosses its way at x = -2.3 m, slantingly.
+    assert 2.0 < near[0] < 2.5
     assert (signal(crossing(westbound(-3.0, 0.0), way="left"), INSIDE[:3], "oncoming_pet")[0] == 0.0).all()
 
 
@@ -233,10 +234,10 @@ def test_walkers_count_only_in_the_arm_behind_a_turn() -> None:
 
 def test_a_vehicle_with_the_right_of_way_is_a_reason_to_stop_within_15_m() -> None:
     made = crossing(northbound(-24.0, 10.0))
-    assert flag(made, along_x([-18.0, -16.0]), "stop_reason").tolist() == [False, True]  # conflict from -2 m on
-    assert not flag(crossing(), along_x([-18.0, -16.0]), "stop_reason").any()
+    assert flag(made, along_x([-17.0, -15.0]), "stop_reason").tolist() == [False, True]  # conflict from -1 m on
+    assert not flag(crossing(), along_x([-17.0, -15.0]), "stop_reason").any()
     far = crossing(northbound(-60.0, 5.0))  # more than 8 s away
-    assert not flag(far, along_x([-16.0]), "stop_reason").any()
+    assert not flag(far, along_x([-15.0]), "stop_reason").any()
 
 
 def test_roundabouts_are_in_no_source() -> None:
