@@ -56,6 +56,7 @@ def bench() -> list[Line]:
         _road(scene),
         *_evaluation(),
         *_navsim(),
+        *_rules(),
         *_loading(scene),
         _help(),
         Line("peak memory of this table", _peak_memory(), "MiB"),
@@ -289,6 +290,13 @@ def _navsim() -> Iterator[Line]:
     yield Line("EPDMS of one plan, human filter included", rate, "plans/s", "navsim 2.0 as measured", 25.0, rate / 25.0)
     spent = 1e3 * _cpu(lambda: cache_token(scene, scene.start), 20)
     yield _against("everything a NAVSIM token needs, PDM-Closed included", spent, "ms", "navsim 2.0 as measured", 438.0)
+
+
+def _rules() -> Iterator[Line]:
+    """Lines about STL; they load torch."""
+    from evaluation.bench_stl import stl_lines
+
+    yield from stl_lines()
 
 
 def _loading(scene: Scenario) -> Iterator[Line]:

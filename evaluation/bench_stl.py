@@ -5,6 +5,7 @@ The peers run in the same process on the same traces where they are installed, i
 
 import importlib.util
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from statistics import median
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from evaluation.bench import REPEATS, WORKERS, Line
 from stl.grammar import parse
+from stl.online import Monitor
 from stl.robustness import robustness
 from stl.text import to_rtamt
 
@@ -30,6 +32,8 @@ def stl_lines() -> Iterator[Line]:
     try:
         yield from _short()
         yield from _long()
+        yield from _online()
+        yield _memory()
     finally:
         torch.set_num_threads(before)
 
@@ -56,6 +60,57 @@ def _long() -> Iterator[Line]:
     ours = _rate(lambda: robustness(formula, traces), 64, 2)
     name = "robustness of always(p -> eventually[0:2] q), 2,000 samples"
     yield from _beside(name, ours, {"rtamt": _rtamt(RESPONSE, traces, 2), "stlcgpp": _stlcgpp(_response, traces, 1)})
+
+
+def _online() -> Iterator[Line]:
+    """One sample after the other, as while driving."""
+    text = "(distance > 2) implies (eventually[0:2] (speed < 5))"
+    traces = _traces(1, 2000)
+    samples = [
+        {"distance": float(d), "speed": float(s)}
+        for d, s in zip(traces["distance"][0], traces["speed"][0], strict=True)
+    ]
+    monitor = Monitor(parse(text))
+
+    def ours() -> None:
+        monitor.reset()
+        for sample in samples:
+            monitor.update(sample)
+
+    spent = 1e6 / _rate(ours, len(samples), 3) * WORKERS
+    name = "online monitor of p -> eventually[0:2] q"
+    if importlib.util.find_spec("rtamt") is None:
+        yield Line(name, spent, "us/sample")
+        return
+    import rtamt
+
+    peer = rtamt.StlDiscreteTimeOnlineSpecification()
+    for signal in ("distance", "speed"):
+        peer.declare_var(signal, "float")
+    peer.spec = to_rtamt(parse(text))
+    peer.set_sampling_period(100, "ms", 0.1)
+    peer.parse()
+    peer.pastify()
+    clock = iter(range(10**9))
+
+    def theirs() -> None:
+        for sample in samples:
+            peer.update(next(clock), list(sample.items()))
+
+    peer_spent = 1e6 / _rate(theirs, len(samples), 1) * WORKERS
+    yield Line(name, spent, "us/sample", "rtamt", peer_spent, peer_spent / spent)
+
+
+def _memory() -> Line:
+    """What evaluation takes beside the traces and the result."""
+    traces, formula = _traces(256, 2000), parse(RESPONSE)
+    robustness(formula, traces)
+    tracemalloc.start()
+    robustness(formula, traces)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    name = "memory of always(p -> eventually[0:2] q), 256 traces of 2,000 samples"
+    return Line(name, peak / (256 * 2000), "bytes/sample")
 
 
 def _traces(batch: int, samples: int) -> dict[str, Tensor]:
