@@ -105,7 +105,7 @@ def find_conflicts(
 
 
 def _sweeps(points: Float, heading: Float, rows: Int, others: Float, half: float, reach: float) -> Bool:
-    """At which ``rows [R]`` of a way ``points [P, 2]``, ``heading [P]`` a bumper, ``half`` m to either side of it, comes
+    """At which ``rows [R]`` of a way ``points [P, 2]``, ``heading [P]`` a bumper, ``half`` m to either side, comes
     within ``reach`` m of any of ``others [O, 2]``: ``[R]``."""
     spread = half + reach
     own = points[rows]
