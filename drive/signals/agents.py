@@ -176,7 +176,7 @@ def disc_clearance(drive: Drive) -> Reading:
     valid = world.valid[wanted, :samples]
     position = world.position[wanted, :samples]
     heading = world.heading[wanted, :samples]
-    theirs = np.stack([_disc_offsets(*size) for size in world.size[wanted]]) if len(wanted) else np.zeros((0, DISCS))
+    theirs = _disc_offsets(*world.size[wanted].T)
     way = np.stack((np.cos(heading), np.sin(heading)), axis=-1)
     centers = position[:, :, None] + theirs[:, None, :, None] * way[:, :, None]
     for b in range(drive.shape[0] if len(wanted) else 0):
@@ -205,9 +205,9 @@ def disc_clearance(drive: Drive) -> Reading:
     return Reading(length_ - drive.tensor(radius), found, agent)
 
 
-def _disc_offsets(length: float, width: float) -> Float:
-    """Centres of equal discs [m] along a body, from its centre."""
-    return np.linspace(-0.5, 0.5, DISCS) * (length - width)
+def _disc_offsets(length: Float, width: Float) -> Float:
+    """Centres of equal discs ``[..., 4]`` [m] along bodies, from their centres."""
+    return np.multiply.outer(length - width, np.linspace(-0.5, 0.5, DISCS))
 
 
 SIGNALS: Mapping[str, Function] = {

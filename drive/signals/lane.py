@@ -26,6 +26,7 @@ Bool = NDArray[np.bool_]
 HOLD = 3  # samples for which another lane must be the better one
 MIN_KEPT_WIDTH = 2.5  # m: narrower lanes are not kept to
 SIDE_MARGIN = 20.0  # m, beyond which borders and opposite lanes do not matter
+FAR_OFF = 200.0  # m
 OPPOSITE = np.radians(120.0)
 WRONG_WAY_SAMPLES = 11
 
@@ -328,10 +329,12 @@ def route_offset(drive: Drive) -> Reading:
     """Distance to the route's lanes."""
     if drive.road.frame is None:
         return absent(drive)
-    lanes = drive.road.geometry.lanes
-    points = np.ascontiguousarray(drive.boxes[..., :2]).reshape(-1, 2)
-    found = lanes_distance(points, drive.road.on_route, lanes.ring, lanes.ring_ptr, lanes.ring_box, 200.0)
-    return Reading(found.reshape(drive.shape))
+    lanes, off = drive.road.geometry.lanes, ~drive.once(find_lanes).on_route
+    value = np.zeros(drive.shape)
+    value[off] = lanes_distance(
+        drive.boxes[off][:, :2], drive.road.on_route, lanes.ring, lanes.ring_ptr, lanes.ring_box, FAR_OFF
+    )
+    return Reading(value)
 
 
 def in_intersection(drive: Drive) -> Reading:

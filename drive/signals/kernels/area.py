@@ -87,17 +87,16 @@ def _ring_distance(ring: Float, low: int, high: int, x: float, y: float) -> tupl
     best, bx, by = np.inf, x, y
     j = high - 1
     for i in range(low, high):
-        ux, uy = ring[i, 0] - ring[j, 0], ring[i, 1] - ring[j, 1]
+        ax, ay = ring[j, 0], ring[j, 1]
+        ux, uy = ring[i, 0] - ax, ring[i, 1] - ay
+        j = i
         square = ux * ux + uy * uy
-        part = 0.0
-        if square > 0.0:
-            part = min(1.0, max(0.0, ((x - ring[j, 0]) * ux + (y - ring[j, 1]) * uy) / square))
-        px, py = ring[j, 0] + part * ux, ring[j, 1] + part * uy
-        distance = math.hypot(x - px, y - py)
+        part = 0.0 if square == 0.0 else min(1.0, max(0.0, ((x - ax) * ux + (y - ay) * uy) / square))
+        px, py = ax + part * ux, ay + part * uy
+        distance = (x - px) * (x - px) + (y - py) * (y - py)
         if distance < best:
             best, bx, by = distance, px, py
-        j = i
-    return best, bx, by
+    return math.sqrt(best), bx, by
 
 
 @kernel
@@ -184,6 +183,8 @@ def opposite_lanes(
             box = corners[b, t]
             x0, x1 = box[:, 0].min(), box[:, 0].max()
             y0, y1 = box[:, 1].min(), box[:, 1].max()
+            x, y = 0.5 * (box[0, 0] + box[2, 0]), 0.5 * (box[0, 1] + box[2, 1])
+            half = math.hypot(box[0, 0] - x, box[0, 1] - y)
             for lane in range(len(ring_ptr) - 1):
                 reach = value[b, t] if value[b, t] > 0.0 else 0.0
                 if (
@@ -194,7 +195,6 @@ def opposite_lanes(
                     or ring_box[lane, 3] < y0 - reach
                 ):
                     continue
-                x, y = 0.5 * (box[0, 0] + box[2, 0]), 0.5 * (box[0, 1] + box[2, 1])
                 way = tangent_at(centerline, ptr[lane], ptr[lane + 1], x, y)
                 if math.cos(way - tangent[b, t]) > math.cos(turned):
                     continue
@@ -206,7 +206,10 @@ def opposite_lanes(
                     if distance < value[b, t]:
                         value[b, t], found[b, t] = distance, lane
                         mine[b, t], other[b, t] = box[c], (px, py)
+                reach = half + max(0.0, value[b, t])
                 for i in range(low, high):
+                    if abs(ring[i, 0] - x) > reach or abs(ring[i, 1] - y) > reach:
+                        continue
                     distance, px, py = _box_distance(box, ring[i, 0], ring[i, 1])
                     if distance < value[b, t]:
                         value[b, t], found[b, t] = distance, lane

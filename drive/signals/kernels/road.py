@@ -29,11 +29,11 @@ def project_onto(points: Float, arc: Float, low: int, high: int, x: float, y: fl
     at, side, row = 0.0, 1.0, low
     for i in range(low, high - 1):
         ux, uy = points[i + 1, 0] - points[i, 0], points[i + 1, 1] - points[i, 1]
-        length = math.hypot(ux, uy)
-        if length == 0.0:
+        square = ux * ux + uy * uy
+        if square == 0.0:
             continue
         vx, vy = x - points[i, 0], y - points[i, 1]
-        t = (vx * ux + vy * uy) / (length * length)
+        t = (vx * ux + vy * uy) / square
         if i > low:
             t = max(0.0, t)
         if i < high - 2:
@@ -42,7 +42,7 @@ def project_onto(points: Float, arc: Float, low: int, high: int, x: float, y: fl
         distance = ex * ex + ey * ey
         if distance < best:
             best = distance
-            at = arc[i] + t * length
+            at = arc[i] + t * math.sqrt(square)
             side = 1.0 if ux * vy - uy * vx >= 0.0 else -1.0
             row = i
     return at, side * math.sqrt(best), row
