@@ -163,13 +163,15 @@ class World:
             return None
         agents, samples = self.valid.shape
         points = np.concatenate((self.corners, self.position[:, :, None]), axis=2)
+        moved = self.valid.copy()  # who stands still is looked at once
+        moved[:, 1:] &= (points[:, 1:] != points[:, :-1]).any(axis=(2, 3)) | ~self.valid[:, :-1]
+        latest = np.maximum.accumulate(np.where(moved, np.arange(samples), 0), axis=1)
         s, d, row = np.zeros((agents, samples, 5)), np.zeros((agents, samples, 5)), np.zeros((agents, samples, 5), int)
-        s[self.valid], d[self.valid], row[self.valid] = (
+        s[moved], d[moved], row[moved] = (
             part.reshape(-1, 5)
-            for part in project_all(
-                frame.points, frame.arc, COARSE, np.ascontiguousarray(points[self.valid].reshape(-1, 2))
-            )
+            for part in project_all(frame.points, frame.arc, COARSE, np.ascontiguousarray(points[moved].reshape(-1, 2)))
         )
+        s, d, row = (np.take_along_axis(part, latest[..., None], axis=1) for part in (s, d, row))
         return RoutePlaces(s[..., :4], d[..., :4], s[..., 4], d[..., 4], frame.heading[row[..., 4]])
 
 

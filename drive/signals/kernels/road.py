@@ -162,10 +162,18 @@ def lanes_under(
     agents, samples = valid.shape
     found = np.full((agents, samples), -1, np.int32)
     best = np.full(samples, np.inf)
+    stays = np.zeros(samples, np.bool_)  # as one sample before: looked at once
     for a in range(agents):
         x0, y0, x1, y1 = np.inf, np.inf, -np.inf, -np.inf
         for t in range(samples):
             best[t] = np.inf
+            stays[t] = (
+                t > 0
+                and valid[a, t - 1]
+                and xy[a, t, 0] == xy[a, t - 1, 0]
+                and xy[a, t, 1] == xy[a, t - 1, 1]
+                and heading[a, t] == heading[a, t - 1]
+            )
             if valid[a, t]:
                 x0, x1 = min(x0, xy[a, t, 0]), max(x1, xy[a, t, 0])
                 y0, y1 = min(y0, xy[a, t, 1]), max(y1, xy[a, t, 1])
@@ -174,7 +182,7 @@ def lanes_under(
                 continue
             for t in range(samples):
                 x, y = xy[a, t, 0], xy[a, t, 1]
-                if not valid[a, t] or x < ring_box[lane, 0] or x > ring_box[lane, 2]:
+                if not valid[a, t] or stays[t] or x < ring_box[lane, 0] or x > ring_box[lane, 2]:
                     continue
                 if y < ring_box[lane, 1] or y > ring_box[lane, 3]:
                     continue
@@ -183,6 +191,9 @@ def lanes_under(
                     if turned < best[t]:
                         best[t] = turned
                         found[a, t] = lane
+        for t in range(1, samples):
+            if stays[t] and valid[a, t]:
+                found[a, t] = found[a, t - 1]
     return found
 
 
