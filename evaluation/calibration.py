@@ -13,15 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedDrive:
-    """The reference drive of a scene: its signals ``[1, T]`` by name, and the log it is from."""
+    """The reference drive of a scene: its signals ``[1, T]`` by name, the sample at which the scene starts, and the log
+    it is from."""
 
     scene: str
     group: str
+    start: int
     signals: "dict[str, Tensor]"
 
 
 def recorded_drives(suite: Suite, names: Iterable[str], store: Store | None = None) -> list[RecordedDrive]:
-    """The signals ``names`` of every reference drive of a suite, from the start of its scene, in recorded traffic."""
+    """The signals ``names`` of every reference drive of a suite, with what is recorded before, in recorded
+    traffic."""
     import torch
 
     from drive.signals import compute, prepare
@@ -31,15 +34,16 @@ def recorded_drives(suite: Suite, names: Iterable[str], store: Store | None = No
     drives = []
     for reference in suite.scenes:
         scenario = load_scene(reference, store)
-        tracks, after = scenario.tracks, slice(scenario.start, None)
+        tracks = scenario.tracks
         world = prepare(
             scenario,
-            tracks.position[:, after],
-            tracks.heading[:, after],
-            tracks.velocity[:, after],
-            tracks.valid[:, after],
+            tracks.position,
+            tracks.heading,
+            tracks.velocity,
+            tracks.valid,
+            history=scenario.start,
         )
-        values = compute(wanted, world, torch.from_numpy(scenario.reference[after].copy())[None])
+        values = compute(wanted, world, torch.from_numpy(scenario.reference.copy())[None])
         signals = {name: values[name].value for name in wanted}
-        drives.append(RecordedDrive(scenario.id, scenario.group, signals))
+        drives.append(RecordedDrive(scenario.id, scenario.group, scenario.start, signals))
     return drives

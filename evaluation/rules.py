@@ -11,7 +11,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from drive.errors import RunError
@@ -22,7 +24,7 @@ from stl.rules import RuleSet, SignalSpec, load_rules
 from stl.text import to_text
 
 if TYPE_CHECKING:
-    from drive.signals import Values
+    from drive.signals import Values, World
     from stl.verdicts import RuleResult
 
 SHIPPED = Path(__file__).resolve().parents[1] / "configs" / "rules"
@@ -42,7 +44,8 @@ PARTS = {
 OF_THE_MAP = frozenset(
     {
         *("lane_offset", "heading_error", "lane_heading_gap", "lane_margin", "lane_width", "drivable_margin"),
-        *("direction_cos", "wrong_way_dist", "speed_limit", "route_offset", "solid_line_margin", "visible_range"),
+        *("direction_cos", "wrong_way_dist", "speed_limit", "route_offset", "route_progress"),
+        *("solid_line_margin", "visible_range"),
     }
 )
 """Signals that say nothing where the map has nothing: a rule that reads one which is valid nowhere does not apply."""
@@ -164,22 +167,39 @@ def rule_columns(records: Iterable[RuleRecord]) -> dict[str, str]:
 
 
 def judge_rollout(sets: Sequence[RuleSet], scenario: Scenario, rollout: Rollout) -> dict[str, Any]:
-    """Columns of every rule of every set for one rollout."""
+    """Columns of every rule of every set for one rollout, which goes on from the recorded history of the scene."""
     if not sets:
         return {}
     import torch
 
-    from drive.signals import compute, prepare
+    from drive.signals import compute
 
     torch.set_num_threads(1)
     needed = sorted({name for rules in sets for name in rules.signals})
-    world = prepare(scenario, rollout.position, rollout.heading, rollout.velocity, rollout.valid)
-    values = compute(needed, world, torch.from_numpy(rollout.ego.astype("float64"))[None])
+    world, ego = with_history(scenario, rollout)
+    values = compute(needed, world, torch.from_numpy(ego)[None])
     row: dict[str, Any] = {}
     for rules in sets:
-        results = rules.evaluate({name: values[name].value for name in rules.signals}, scenario.dt)
+        results = rules.evaluate({name: values[name].value for name in rules.signals}, scenario.dt, world.history)
         row |= _set_columns(rules, results, values, scenario)
     return row
+
+
+def with_history(scenario: Scenario, rollout: Rollout) -> "tuple[World, NDArray[np.float64]]":
+    """A rollout behind the recorded steps before its start, for signals and past operators that look back: the world,
+    and the ego states ``[H + K + 1, 11]``."""
+    from drive.signals import prepare
+
+    tracks, past = scenario.tracks, slice(scenario.start)
+    world = prepare(
+        scenario,
+        np.concatenate((tracks.position[:, past], rollout.position), axis=1),
+        np.concatenate((tracks.heading[:, past], rollout.heading), axis=1),
+        np.concatenate((tracks.velocity[:, past], rollout.velocity), axis=1),
+        np.concatenate((tracks.valid[:, past], rollout.valid), axis=1),
+        history=scenario.start,
+    )
+    return world, np.concatenate((scenario.reference[past], rollout.ego), dtype=np.float64)
 
 
 def _set_columns(
@@ -193,7 +213,8 @@ def _set_columns(
     for rule, result in zip(rules.rules, results, strict=True):
         read = names(rule.formula) & rules.signals.keys()
         silent = any(
-            (CATALOG[name].needs or name in OF_THE_MAP) and not bool(values[name].valid.any()) for name in read
+            (CATALOG[name].needs or name in OF_THE_MAP) and not bool(values[name].valid[:, scenario.start :].any())
+            for name in read
         )
         verdict = "not_applicable" if silent else str(result.verdict[0])
         robustness = float(result.robustness[0])
@@ -223,11 +244,11 @@ def _cause(rules: RuleSet, result: "RuleResult", values: "Mapping[str, Values]",
     worst = float(result.worst_time[0])
     if not math.isfinite(worst):
         return {"detail": decided or None}
-    step = round(worst / scenario.dt)
+    step = round(worst / scenario.dt)  # negative in what was recorded before the start
     agent = None
     for name in sorted(names(parse(decided)) & rules.signals.keys()) if decided else ():
-        index = int(values[name].agent[0, step])
+        index = int(values[name].agent[0, scenario.start + step])
         if index >= 0:
             agent = scenario.tracks.ids[index]
             break
-    return {"step": step, "agent": agent, "detail": f"{decided} at {worst:.1f} s"}
+    return {"step": max(step, 0), "agent": agent, "detail": f"{decided} at {worst:.1f} s"}

@@ -54,6 +54,7 @@ def calibrate(
     groups: Sequence[str] | None = None,
     dt: float = 0.1,
     seed: int = 0,
+    at: Sequence[int] | None = None,
 ) -> Calibration:
     """Find the tightest value of a parameter of one rule.
 
@@ -64,6 +65,7 @@ def calibrate(
         groups: What each drive was recorded in; drives of one log are not independent. Each by itself if None.
         dt: Sampling period [s].
         seed: Of the resampling.
+        at: Sample of each drive at which it starts, the ones before being history; 0 if None.
 
     Raises:
         StlError: There is no such rule or parameter, it cannot be calibrated, or no drive decides the rule.
@@ -75,7 +77,7 @@ def calibrate(
     single = RuleSet(rules.name, (rule,), rules.parameters, rules.signals)
     found, origin = [], []
     for number, signals in enumerate(drives):
-        critical = _critical(single, item, values, signals, dt)
+        critical = _critical(single, item, values, signals, dt, at[number] if at else 0)
         if critical is not None:
             found.append(critical)
             origin.append(str(number) if groups is None else groups[number])
@@ -121,12 +123,13 @@ def _candidates(rule: Rule, item: Parameter, dt: float) -> np.ndarray:
 
 
 def _critical(
-    rules: RuleSet, item: Parameter, values: np.ndarray, signals: "Mapping[str, Tensor]", dt: float
+    rules: RuleSet, item: Parameter, values: np.ndarray, signals: "Mapping[str, Tensor]", dt: float, at: int
 ) -> int | None:
     """Place of the tightest value that the drive keeps; ``len(values)`` if there is none, None if undecided."""
 
     def kept(place: int) -> bool | None:
-        verdict = str(rules.with_values({item.name: float(values[place])}).evaluate(signals, dt)[0].verdict[0])
+        trial = rules.with_values({item.name: float(values[place])})
+        verdict = str(trial.evaluate(signals, dt, at)[0].verdict[0])
         return {"satisfied": True, "violated": False}.get(verdict)
 
     last = len(values) - 1

@@ -111,25 +111,27 @@ class RuleSet:
         """Seconds a rule looks ahead; operators without interval end with the recording and count 0."""
         return look_ahead(self.bound(rule.formula))
 
-    def evaluate(self, signals: "Mapping[str, Tensor]", dt: float = 0.1) -> "list[RuleResult]":
-        """Robustness, interval and verdict of every rule at the first sample of every trace.
+    def evaluate(self, signals: "Mapping[str, Tensor]", dt: float = 0.1, at: int = 0) -> "list[RuleResult]":
+        """Robustness, interval and verdict of every rule at one sample of every trace.
 
         Args:
             signals: By name, ``[batch, time]``, float32 or float64, in their units.
             dt: Sampling period [s].
+            at: The sample asked about; those before it are history, which past operators see.
 
         Returns:
             One result a rule, in their order, each over the batch.
 
         Raises:
-            StlError: A signal is missing or holds NaN, shapes differ, or an interval is not a multiple of ``dt``.
+            StlError: A signal is missing or holds NaN, shapes differ, an interval is not a multiple of ``dt``, or
+                there is no sample ``at``.
         """
         from stl.verdicts import RuleResult
 
         results = []
         for rule in self.rules:
             try:
-                results.append(RuleResult(self, rule, signals, dt))
+                results.append(RuleResult(self, rule, signals, dt, at))
             except StlError as error:
                 raise StlError(f"rule {rule.id!r}: {error.reason}", suggestion=error.suggestion) from None
         return results

@@ -73,7 +73,7 @@ def distance_to(drive: Drive, arc: Float) -> Tensor:
 
 def light_states(world: World) -> NDArray[np.int8]:
     """State ``[L, T]`` of the scene's lights at the world's samples; unknown where the recording ends."""
-    lights, start = world.scenario.lights, world.scenario.start
+    lights, start = world.scenario.lights, world.first
     state = np.full((len(lights.lane), world.samples), LightState.UNKNOWN, np.int8)
     known = lights.state[:, start : start + world.samples]
     state[:, : known.shape[1]] = known

@@ -225,7 +225,7 @@ def right_pass_exempt(drive: Drive) -> Reading:
     turning = np.zeros(drive.shape, np.bool_)
     if found.some.any():
         signal = Cue.INDICATOR_RIGHT if drive.road.left_hand else Cue.INDICATOR_LEFT
-        steps = np.minimum(scenario.start + np.arange(drive.shape[1]), scenario.steps - 1)
+        steps = np.minimum(drive.world.first + np.arange(drive.shape[1]), scenario.steps - 1)
         turning = (scenario.tracks.cues[found.agent, steps] & signal) != 0
     return Reading(urban | turning, found.some, found.agent)
 

@@ -303,7 +303,7 @@ corridor_margin | m | -3 | 3 | 3 | no | -
   the innermost lane and the next. Positive: clear of it.
 route_progress | 1 | 0 | 2 | 1 | a.e. | -
   Way along the route since clock 0 over that of the reference of the scene (the log, or the expert of the generator)
-  in the same time, or over 5 m if that is more.
+  in the same time, or over 5 m if that is more. Valid where the reference covers 5 m at all.
 """
 
 

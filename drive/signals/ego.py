@@ -20,9 +20,10 @@ SAME_START = 0.5  # m between the start of a drive and the recorded one, up to w
 
 
 def clock(drive: Drive) -> Reading:
-    """Seconds since sample 0, rounded so that n steps are n x 0.1 s to the last digit."""
+    """Seconds since the start, 0 before it, rounded so that n steps are n x 0.1 s to the last digit."""
     batch, samples = drive.shape
-    return Reading(np.tile(np.round(np.arange(samples) * DT, 6), (batch, 1)))
+    steps = np.maximum(np.arange(samples) - drive.world.history, 0)
+    return Reading(np.tile(np.round(steps * DT, 6), (batch, 1)))
 
 
 def speed(drive: Drive) -> Reading:
@@ -79,7 +80,7 @@ def _rate(drive: Drive, values: Tensor, past: Float) -> Tensor:
         return alone
     joined = torch.cat((drive.tensor(np.tile(before, (drive.shape[0], 1))), values), dim=1)
     with_past = _slope(drive, joined)[:, len(before) :]
-    start = drive.world.scenario.reference[drive.world.scenario.start]
+    start = drive.world.scenario.reference[drive.world.first]
     apart = np.hypot(drive.states[:, 0, Ego.X] - start[Ego.X], drive.states[:, 0, Ego.Y] - start[Ego.Y])
     goes_on = apart <= SAME_START
     return torch.where(torch.as_tensor(goes_on, device=values.device)[:, None], with_past, alone)

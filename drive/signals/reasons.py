@@ -218,25 +218,26 @@ def corridor_margin(drive: Drive) -> Reading:
 
 @once
 def _reference_progress(world: World) -> Float | None:
-    """Way ``[T]`` [m] of the reference along the route since sample 0, None without a route."""
+    """Way ``[T]`` [m] of the reference along the route since the start, None without a route."""
     frame, scenario = world.road.frame, world.scenario
     if frame is None:
         return None
-    steps = np.minimum(scenario.start + np.arange(world.samples), scenario.steps - 1)
+    steps = np.minimum(world.first + np.arange(world.samples), scenario.steps - 1)
     center = center_from_rear_axle(scenario.reference[steps], world.vehicle)
     arc, _, _ = follow(frame.points, frame.arc, COARSE, np.ascontiguousarray(center[None, :, :2]))
-    way: Float = arc[0] - arc[0, 0]
+    way: Float = arc[0] - arc[0, world.history]
     return way
 
 
 def route_progress(drive: Drive) -> Reading:
-    """Progress along the route relative to the scene's reference drive."""
+    """Progress along the route relative to the scene's reference drive; none where that itself hardly moves."""
     place, reference = drive.center_place, _reference_progress(drive.world)
-    if place is None or reference is None:
+    if place is None or reference is None or reference.max() < LEAST_PROGRESS:
         return Reading(np.zeros(drive.shape), np.zeros(drive.shape, np.bool_))
     arc = drive.route_arc(drive.world.vehicle.rear_axle_to_center, place)
     whole = np.maximum(reference[: drive.shape[1]], LEAST_PROGRESS)
-    return Reading((arc - arc[:, :1]) / drive.tensor(whole))
+    first = drive.world.history
+    return Reading((arc - arc[:, first : first + 1]) / drive.tensor(whole))
 
 
 SIGNALS: Mapping[str, Function] = {

@@ -201,7 +201,7 @@ def vru_side_gap(drive: Drive) -> Reading:
 def _parked(world: World) -> tuple[Int, Bool]:
     """Cars and whether they are parked at each sample, ``[V]`` and ``[V, T]``; recorded history counts."""
     who = np.flatnonzero(np.isin(world.kind, CAR_KINDS))
-    tracks, start = world.scenario.tracks, world.scenario.start
+    tracks, start = world.scenario.tracks, world.first
     past = np.hypot(tracks.velocity[who, :start, 0], tracks.velocity[who, :start, 1])
     speed = np.concatenate((past, world.speed[who]), axis=1)
     valid = np.concatenate((tracks.valid[who, :start], world.valid[who]), axis=1)

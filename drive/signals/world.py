@@ -36,24 +36,35 @@ class RoutePlaces(NamedTuple):
 
 
 class World:
-    """A scene with its agents over the T samples of a drive; sample 0 is ``scenario.start``.
+    """A scene with its agents over the T samples of a drive; sample ``history`` is ``scenario.start``.
 
     Attributes:
         scenario, road: The scene, and its map and route made ready.
         position: ``[A, T, 2]`` float64 box centres [m]. ``heading``: ``[A, T]`` [rad]. ``velocity``: ``[A, T, 2]``
             [m/s]. ``valid``: ``[A, T]`` bool.
         size: ``[A, 2]`` [m]. ``kind``: ``[A]`` int8. ``static``: ``[A]`` bool, objects that cannot move.
-        past: Recorded ego states ``[H, 11]`` of the samples before the start.
+        history: Samples before the start that belong to the drive. ``first``: step of the scene at sample 0.
+        past: Recorded ego states ``[H, 11]`` of the steps before sample 0.
     """
 
-    def __init__(self, scenario: Scenario, road: Road, position: Float, heading: Float, velocity: Float, valid: Bool):
+    def __init__(
+        self,
+        scenario: Scenario,
+        road: Road,
+        position: Float,
+        heading: Float,
+        velocity: Float,
+        valid: Bool,
+        history: int = 0,
+    ):
         self.scenario = scenario
         self.road = road
+        self.history, self.first = history, scenario.start - history
         self.position, self.heading, self.velocity, self.valid = position, heading, velocity, valid
         self.size: Float = np.ascontiguousarray(scenario.tracks.size, np.float64)
         self.kind = scenario.tracks.kind
         self.static: Bool = np.isin(self.kind, STATIC_KINDS)
-        self.past: Float = np.asarray(scenario.reference[: scenario.start], np.float64)
+        self.past: Float = np.asarray(scenario.reference[: self.first], np.float64)
 
     @property
     def samples(self) -> int:
@@ -198,16 +209,19 @@ def prepare(
     velocity: ArrayLike,
     valid: ArrayLike,
     road: Road | None = None,
+    history: int = 0,
 ) -> World:
     """Make a scene and the motion of its agents ready for :func:`drive.signals.compute`.
 
     Args:
         scenario: The scene.
-        position: ``[A, T, 2]`` box centres [m] of the scene's agents, scene frame, sample 0 at ``scenario.start``.
+        position: ``[A, T, 2]`` box centres [m] of the scene's agents, scene frame, sample ``history`` at
+            ``scenario.start``.
         heading: ``[A, T]`` [rad].
         velocity: ``[A, T, 2]`` [m/s], scene frame.
         valid: ``[A, T]`` bool.
         road: ``Road(scenario)`` where it is at hand, from another rollout of the scene.
+        history: Samples before the start that the arrays, and the drives asked about, begin with.
 
     Raises:
         ValueError: The arrays do not fit each other or the scene.
@@ -218,6 +232,8 @@ def prepare(
     speeds = np.ascontiguousarray(velocity, np.float64)
     if present.ndim != 2 or len(present) != len(scenario.tracks.ids):
         raise ValueError(f"valid has shape {present.shape}, expected [{len(scenario.tracks.ids)}, T]")
+    if not 0 <= history <= scenario.start:
+        raise ValueError(f"history is {history} samples, the scene has {scenario.start} before its start")
     for name, array, shape in (
         ("position", places, (*present.shape, 2)),
         ("heading", directions, present.shape),
@@ -225,4 +241,4 @@ def prepare(
     ):
         if array.shape != shape:
             raise ValueError(f"{name} has shape {array.shape}, expected {shape}")
-    return World(scenario, road or Road(scenario), places, directions, speeds, present)
+    return World(scenario, road or Road(scenario), places, directions, speeds, present, history)

@@ -55,7 +55,8 @@ def calibrate(
     rule_set = find_rules(rules)
     scenes = resolve_suite(suite, data, maps=maps)
     drives = recorded_drives(scenes, rule_set.signals)
-    found = find(rule_set, rule, parameter, [drive.signals for drive in drives], share, [d.group for d in drives])
+    groups, starts = [drive.group for drive in drives], [drive.start for drive in drives]
+    found = find(rule_set, rule, parameter, [drive.signals for drive in drives], share, groups, at=starts)
     item = rule_set.parameters[parameter]
     unit = "" if item.unit == "1" else f" {item.unit}"
     among = f"{100 * found.share:.1f} % of the {found.drives} drives that it applies to ({len(drives)} looked at)"

@@ -214,6 +214,11 @@ def test_progress_is_the_way_over_the_references_way_or_5_m() -> None:
     assert value == pytest.approx(5.0 * t / np.maximum(10.0 * t, 5.0), abs=1e-6)
 
 
+def test_there_is_no_progress_to_ask_for_where_the_reference_stands() -> None:
+    value, valid, _ = signal(straight_scene(speed=0.1), along_x(np.zeros(21)), "route_progress")
+    assert not valid.any() and (value == 1.0).all()
+
+
 def test_progress_can_be_differentiated_in_both_precisions() -> None:
     for dtype in (torch.float32, torch.float64):
         ego = torch.as_tensor(steady(PACIFICA.front, 5.0, 21)[None], dtype=dtype).requires_grad_()

@@ -28,6 +28,7 @@ rules:
   - {id: gap, formula: "always ((has_lead > 0) implies (lead_gap >= -5))", applies: "has_lead > 0", level: 1}
   - {id: stays, formula: "always[0:100] (speed <= 60)", level: 4}
   - {id: ramp, formula: "always (ramp_vehicle <= 0)", applies: "ramp_vehicle > 0", level: 2}
+  - {id: came, formula: "historically[0:1] (speed <= 60)", level: 4}
 """
 
 
@@ -77,6 +78,7 @@ def test_verdicts_become_columns_and_the_score_does_not_change(suite: Suite, run
     assert (replay["rules.own.level3"] > 0.0).all()
     assert set(rows["rules.own.stays.verdict"]) == {"undetermined"}
     assert rows["rules.own.stays.satisfied"].isna().all()
+    assert set(rows["rules.own.came.verdict"]) == {"satisfied"}  # the recorded history is known
     assert set(rows["rules.own.ramp.verdict"]) == {"not_applicable"}
     assert (rows["rules.own.ramp.applies"] == 0.0).all()
     assert rows["rules.own.ramp.robustness"].isna().all()
