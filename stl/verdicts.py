@@ -16,8 +16,8 @@ from stl.text import to_text
 
 
 class RuleResult:
-    """A rule at one sample of every trace of a batch; samples before it are history. What costs more is computed when it
-    is asked for.
+    """A rule at one sample of every trace of a batch; samples before it are history. What costs more is computed when
+    it is asked for.
 
     Attributes:
         id: Of the rule.

@@ -47,7 +47,8 @@ class Way(NamedTuple):
 class Conflict(NamedTuple):
     """A conflict: on the route between ``begin`` and ``end``, on the ``other`` connector's way between ``other_begin``
     and ``other_end`` (arcs [m]). Whether those on it come from the ``right`` at a junction without signs and signals,
-    have ``priority`` by a sign, or are ``oncoming`` to an ego that turns across their way."""
+    have ``priority`` by a sign, or are ``oncoming`` to an ego that turns across their way. ``own``: the route's
+    connector; ``line [P, 2]`` [m]: the other way within the conflict."""
 
     begin: float
     end: float
@@ -57,6 +58,8 @@ class Conflict(NamedTuple):
     right: bool
     priority: bool
     oncoming: bool
+    own: int
+    line: Float
 
 
 class Traffic(NamedTuple):
@@ -99,6 +102,8 @@ def find_conflicts(
                         right,
                         priority,
                         oncoming,
+                        lane,
+                        line.points[there[0] : there[-1] + 1],
                     )
                 )
     return found
@@ -227,6 +232,7 @@ def traffic(world: World, conflicts: list[Conflict], state: NDArray[np.int8]) ->
     for conflict in conflicts:
         way, drivers = look(conflict.other)
         takes = _takes(vector_map, conflict.other, lambda lane: look(lane)[1].misfit)
+        takes &= ~(_first(look(conflict.own)[1].on) < _first(drivers.on))  # who came along the ego's own way
         on = drivers.on & takes[:, None]
         half = world.size[:, :1] / 2
         begin, end = conflict.other_begin, conflict.other_end
@@ -241,6 +247,11 @@ def traffic(world: World, conflicts: list[Conflict], state: NDArray[np.int8]) ->
     return found
 
 
+def _first(on: Bool) -> Int:
+    """First sample ``[A]`` at which agents are on a way, the number of samples for none."""
+    return np.where(on.any(axis=1), on.argmax(axis=1), on.shape[1])
+
+
 def _takes(vector_map: VectorMap, lane: int, misfit: Callable[[int], Float]) -> Bool:
     """Agents that take this connector and not another one of the same approach."""
     rivals = {lane}
@@ -250,6 +261,17 @@ def _takes(vector_map: VectorMap, lane: int, misfit: Callable[[int], Float]) -> 
     fits = np.stack([misfit(rival) for rival in order])
     takes: Bool = fits.argmin(axis=0) == order.index(lane)
     return takes
+
+
+def in_way(boxes: Float, size: Float, line: Float) -> Bool:
+    """Whether boxes ``[..., 3]`` (x, y [m], rad) of one ``size`` [m] reach into the strip that cars need who drive
+    along a ``line [P, 2]`` [m]: ``[...]``."""
+    away = line - boxes[..., None, :2]
+    cos, sin = np.cos(boxes[..., 2, None]), np.sin(boxes[..., 2, None])
+    ahead = np.maximum(np.abs(away[..., 0] * cos + away[..., 1] * sin) - size[0] / 2, 0.0)
+    aside = np.maximum(np.abs(away[..., 1] * cos - away[..., 0] * sin) - size[1] / 2, 0.0)
+    near: Bool = (np.hypot(ahead, aside) <= HALF_CAR).any(axis=-1)
+    return near
 
 
 def time_apart(found: Traffic, speed: Float) -> tuple[Float, Int]:

@@ -13,6 +13,7 @@ from drive.signals.conflicts import (
     Conflict,
     Traffic,
     find_conflicts,
+    in_way,
     pass_in_front,
     time_apart,
     time_until,
@@ -53,6 +54,9 @@ def _inside(drive: Drive, conflict: Conflict) -> Bool:
     front, rear = drive.front_place, drive.rear_place
     assert front is not None and rear is not None
     inside: Bool = (front.s > conflict.begin) & (rear.s < conflict.end)
+    if inside.any():  # who waits beside the others' way, off the middle of the route, is not in it
+        vehicle = drive.world.vehicle
+        inside[inside] = in_way(drive.boxes[inside], np.array((vehicle.length, vehicle.width)), conflict.line)
     return inside
 
 

@@ -65,6 +65,14 @@ def westbound(x: float, speed: float) -> object:
 INSIDE = along_x(np.zeros(8))  # the front bumper in the middle of the junction
 
 
+def turning(samples: int, angle: float = np.arccos(0.64)) -> np.ndarray:
+    """The front bumper on the turn to the left, by default where that crosses the way of those from the east."""
+    states = along_x(np.zeros(samples), heading=angle)
+    states[:, Ego.X] = -10.0 + 10.0 * np.sin(angle) - FRONT * np.cos(angle)
+    states[:, Ego.Y] = 10.0 - 10.0 * np.cos(angle) - FRONT * np.sin(angle)
+    return states
+
+
 # --- from the right ---------------------------------------------------------------------------------------------------
 
 
@@ -116,6 +124,27 @@ def test_pedestrians_and_who_is_off_the_way_are_no_vehicles_from_the_right() -> 
     assert (signal(crossing(walker, beside), INSIDE, "right_pet")[0] == 20.0).all()
 
 
+def test_who_drives_ahead_on_the_route_does_not_come_from_the_right() -> None:
+    """Turning left, the car ahead leaves over the same lane as those from the right, and is on their way there."""
+    arc = 4.0 * (1.0 + 0.1 * (np.arange(101) - START))
+    angle = np.clip(arc / 10.0, 0.0, np.pi / 2)
+    x, y = -10.0 + 10.0 * np.sin(angle) + np.minimum(arc, 0.0), 10.0 - 10.0 * np.cos(angle)
+    y += np.maximum(arc - 5.0 * np.pi, 0.0)
+    velocity = 4.0 * np.column_stack((np.cos(angle), np.sin(angle)))
+    made = crossing((AgentKind.CAR, CAR, (np.column_stack((x, y)), angle, velocity)), way="left")
+    value, valid, agent = signal(made, turning(60, angle=1.2), "right_pet")
+    assert valid.all() and (value == 20.0).all() and (agent == -1).all()
+
+
+def test_who_waits_beside_the_others_way_is_not_in_it() -> None:
+    """Straight ahead instead of along the turn: as far as the conflict begins, but 1.4 m beside the strip that is
+    theirs."""
+    made = crossing(westbound(25.0, 10.0), way="left")
+    assert signal(made, turning(3), "oncoming_pet")[1].all()
+    assert not signal(made, INSIDE[:3], "oncoming_pet")[1].any()
+    assert signal(made, along_x(np.zeros(3), y=1.4), "oncoming_pet")[1].all()
+
+
 # --- priority by sign -------------------------------------------------------------------------------------------------
 
 
@@ -163,13 +192,13 @@ def test_braking_for_somebody_nearer_is_not_the_egos_doing() -> None:
 
 
 def test_turning_left_the_oncoming_vehicle_counts_and_10_m_are_a_second() -> None:
-    near, valid, agent = signal(crossing(westbound(25.0, 10.0), way="left"), INSIDE[:3], "oncoming_pet")
-    far, _, _ = signal(crossing(westbound(35.0, 10.0), way="left"), INSIDE[:3], "oncoming_pet")
+    near, valid, agent = signal(crossing(westbound(25.0, 10.0), way="left"), turning(3), "oncoming_pet")
+    far, _, _ = signal(crossing(westbound(35.0, 10.0), way="left"), turning(3), "oncoming_pet")
     assert valid.all() and (agent == 0).all()
     assert far - near == pytest.approx(np.ones(3), abs=1e-6)
     # The car's front is at x = 23 m and the turn crosses its way at x = -2.3 m, slantingly.
     assert 2.0 < near[0] < 2.5
-    assert (signal(crossing(westbound(-3.0, 0.0), way="left"), INSIDE[:3], "oncoming_pet")[0] == 0.0).all()
+    assert (signal(crossing(westbound(-3.0, 0.0), way="left"), turning(3), "oncoming_pet")[0] == 0.0).all()
 
 
 def test_going_straight_or_turning_right_nobody_is_oncoming() -> None:
@@ -180,10 +209,10 @@ def test_going_straight_or_turning_right_nobody_is_oncoming() -> None:
 def test_an_oncoming_vehicle_that_has_red_does_not_come() -> None:
     lights = {"left": LightState.GREEN, "westward": LightState.RED}
     held = crossing(westbound(25.0, 10.0), way="left", lights=lights)
-    assert (signal(held, INSIDE[:3], "oncoming_pet")[0] == 20.0).all()
+    assert (signal(held, turning(3), "oncoming_pet")[0] == 20.0).all()
     lights["westward"] = LightState.GREEN
     comes = crossing(westbound(25.0, 10.0), way="left", lights=lights)
-    assert (signal(comes, INSIDE[:3], "oncoming_pet")[0] < 2.5).all()
+    assert (signal(comes, turning(3), "oncoming_pet")[0] < 2.5).all()
 
 
 # --- walkers behind a turn --------------------------------------------------------------------------------------------
