@@ -78,15 +78,19 @@ def find_rules(name: str) -> RuleSet:
         RunError: There is no such set.
         StlError: The file cannot be used.
     """
-    path = Path(name)
+    path = locate(Path(name))
     if path.suffix not in (".yaml", ".yml"):
-        path = SHIPPED / f"{name}.yaml"
-        if not path.is_file():
-            known = rule_set_names()
-            guess = closest(name, known)
-            hint = f", did you mean {guess!r}?" if guess else f": there are {', '.join(known)}, or name a .yaml file"
-            raise RunError(f"there is no rule set {name!r}{hint}")
+        known = rule_set_names()
+        guess = closest(name, known)
+        hint = f", did you mean {guess!r}?" if guess else f": there are {', '.join(known)}, or name a .yaml file"
+        raise RunError(f"there is no rule set {name!r}{hint}")
     return load_rules(path, catalog())
+
+
+def locate(path: Path) -> Path:
+    """The file of a shipped set that is named without more, else ``path`` itself."""
+    shipped = SHIPPED / f"{path}.yaml"
+    return shipped if len(path.parts) == 1 and not path.exists() and shipped.is_file() else path
 
 
 def rule_set_names() -> list[str]:

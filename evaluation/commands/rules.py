@@ -12,7 +12,7 @@ from evaluation.commands.common import DONE, say, table
 if TYPE_CHECKING:
     from stl.verdicts import RuleResult
 
-RuleFile = Positional[Annotated[Path, arg(help="Rule file.", metavar="FILE")]]
+RuleFile = Positional[Annotated[Path, arg(help="Rule file, or the name of a shipped set.", metavar="FILE")]]
 
 
 def check(
@@ -22,11 +22,11 @@ def check(
     ] = None,
 ) -> int:
     """Check a rule file: names, units, ranges, intervals. Warnings do not change the exit code."""
-    from evaluation.rules import catalog
+    from evaluation.rules import catalog, locate
     from stl.rules import load_rules
     from stl.text import to_text
 
-    rules = load_rules(file, catalog(), scene=horizon)
+    rules = load_rules(locate(file), catalog(), scene=horizon)
     lines = []
     for rule in rules.rules:
         ahead = f"{rules.horizon(rule):g} s"
@@ -48,12 +48,12 @@ def evaluate(
     format: Annotated[Literal["table", "json"], arg(help="How to print.")] = "table",  # noqa: A002 - the option's name
 ) -> int:
     """Evaluate a rule file on recorded signals: robustness, interval, verdict, the worst time and what decided."""
-    from evaluation.rules import catalog
+    from evaluation.rules import catalog, locate
     from evaluation.traces import read_traces
     from stl.errors import StlError
     from stl.rules import load_rules
 
-    rules = load_rules(file, catalog())
+    rules = load_rules(locate(file), catalog())
     found = {}
     for trace in read_traces(traces, rules):
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from drive.errors import RunError
+from evaluation.cli import main
 from evaluation.engines import InProcess, ProcessPool
 from evaluation.explain import explain
 from evaluation.leaderboard import build, gather, render
@@ -137,3 +138,8 @@ def test_explain_names_rule_second_and_what_decided(run: RunFolder) -> None:
     text = explain(run.rows(), "F01-000000", "log_replay")
     assert "own.slow: broken: speed <= 4 at " in text
     assert "own.stays: undetermined" in text
+
+
+def test_a_shipped_set_is_checked_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rules", "check", "urban-de"]) == 0
+    assert "urban-de: 35 rules" in capsys.readouterr().out
