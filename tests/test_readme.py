@@ -39,6 +39,10 @@ def test_the_planner_example_and_the_commands_run_as_printed(readme: str, tmp_pa
         name = re.match(r"# (\w+\.py)\n", text)
         assert name, "a Python example begins with its file name"
         (tmp_path / name[1]).write_text(text)
+    for text in blocks(readme, "yaml", None):
+        name = re.match(r"# (\S+\.yaml)\n", text)
+        assert name, "a YAML example begins with its file name"
+        (tmp_path / name[1]).write_text(text)
     commands = blocks(readme, "bash", "run")
     assert len(commands) >= 2
     for command in commands:
