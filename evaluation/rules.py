@@ -18,8 +18,9 @@ from pydantic import BaseModel, ConfigDict
 
 from drive.errors import RunError
 from drive.rollout import Rollout
-from drive.scene import Scenario
-from stl.errors import closest
+from drive.scene import DT, Scenario
+from stl.errors import StlError, closest
+from stl.formula import walk
 from stl.rules import RuleSet, SignalSpec, load_rules
 from stl.text import to_text
 
@@ -75,7 +76,7 @@ def find_rules(name: str) -> RuleSet:
     """The rule set of a shipped name (``urban-de``) or of a file.
 
     Raises:
-        RunError: There is no such set.
+        RunError: There is no such set, or it cannot judge drives.
         StlError: The file cannot be used.
     """
     path = locate(Path(name))
@@ -84,7 +85,38 @@ def find_rules(name: str) -> RuleSet:
         guess = closest(name, known)
         hint = f", did you mean {guess!r}?" if guess else f": there are {', '.join(known)}, or name a .yaml file"
         raise RunError(f"there is no rule set {name!r}{hint}")
-    return load_rules(path, catalog())
+    rules = load_rules(path, catalog())
+    _check_for_drives(rules, path)
+    return rules
+
+
+def find_rule_sets(names: Iterable[str]) -> list[RuleSet]:
+    """The sets of :func:`find_rules`, each once.
+
+    Raises:
+        RunError, StlError: As there, or two different sets have one name.
+    """
+    found: dict[str, RuleSet] = {}
+    for rules in map(find_rules, names):
+        if record(found.setdefault(rules.name, rules)) != record(rules):
+            raise RunError(f"two different rule sets are named {rules.name!r}: give one of them another name")
+    return list(found.values())
+
+
+def _check_for_drives(rules: RuleSet, path: Path) -> None:
+    """Refuse what only traces of one's own can answer: signals that drives lack, and other sampling periods."""
+    from stl.program import samples_of
+
+    own = sorted(rules.signals.keys() - catalog().keys())
+    if own:
+        raise RunError(f"{path}: drives have no signal {own[0]!r}; `drive rules signals` lists those they have")
+    for rule in rules.rules:
+        for formula in filter(None, (rule.formula, rule.applies)):
+            for node in walk(rules.bound(formula)):
+                try:
+                    samples_of(getattr(node, "interval", None), DT)
+                except StlError as error:
+                    raise RunError(f"{path}: rule {rule.id!r}: {error.reason} of drives") from None
 
 
 def locate(path: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stl.errors import StlError
-from stl.formula import Binary, Unary, walk
+from stl.formula import Binary, Unary, names, walk
 from stl.rules import Parameter, Rule, RuleSet
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ def _found(rules: RuleSet, rule_id: str, parameter: str) -> tuple[Rule, Paramete
     if parameter not in rules.parameters:
         raise StlError(f"rule set {rules.name} has no parameter {parameter!r}; it has {', '.join(rules.parameters)}")
     item = rules.parameters[parameter]
+    read = names(rule.formula) | (names(rule.applies) if rule.applies is not None else set())
+    if parameter not in read:
+        own = ", ".join(name for name in rules.parameters if name in read) or "none"
+        raise StlError(f"rule {rule_id!r} does not read parameter {parameter!r}; its own: {own}")
     if item.loosen not in ("up", "down"):
         raise StlError(f"parameter {parameter!r} has no direction: say in the file whether `loosen: up` or `down`")
     if not (math.isfinite(item.low) and math.isfinite(item.high)):

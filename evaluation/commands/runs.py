@@ -201,7 +201,7 @@ def _drive(
 ) -> "RunFolder":
     from drive.errors import PlannerError, RunError
     from evaluation.progress import Meter
-    from evaluation.rules import find_rules
+    from evaluation.rules import find_rule_sets
     from evaluation.runner import evaluate
     from planners.registry import resolve
 
@@ -217,7 +217,7 @@ def _drive(
             out,
             protocol_name=protocol,
             traffic=traffic,
-            rules=[find_rules(name) for name in rules],
+            rules=find_rule_sets(rules),
             replan_interval=replan_interval,
             seed=seed,
             seeds=seeds,

@@ -11,7 +11,7 @@ from evaluation.engines import InProcess, ProcessPool
 from evaluation.explain import explain
 from evaluation.leaderboard import build, gather, render
 from evaluation.results import RunFolder
-from evaluation.rules import find_rules, rule_set_names
+from evaluation.rules import find_rule_sets, find_rules, rule_set_names
 from evaluation.runner import evaluate
 from evaluation.suite import Suite, resolve_suite
 from evaluation.verify import verify
@@ -67,6 +67,32 @@ def test_every_shipped_set_is_found_and_loads_without_warnings() -> None:
 def test_an_unknown_set_is_refused_with_a_guess() -> None:
     with pytest.raises(RunError, match="there is no rule set 'urban-dee', did you mean 'urban-de'"):
         find_rules("urban-dee")
+
+
+@pytest.mark.parametrize(
+    ("more", "formula", "sentence"),
+    [
+        ("", "always[0:0.25] (speed <= 9)", "rule 'a': interval bound 0.25 s is not a multiple of the sampling period"),
+        ("signals: {mine: {unit: m}}\n", "always (mine <= 9)", "drives have no signal 'mine'"),
+    ],
+)
+def test_a_set_that_cannot_judge_drives_is_refused_before_the_run(
+    tmp_path: Path, more: str, formula: str, sentence: str
+) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(f'schema: rules/1\nname: odd\n{more}rules:\n  - {{id: a, formula: "{formula}"}}\n')
+    with pytest.raises(RunError, match=sentence):
+        find_rules(str(path))
+
+
+def test_a_set_named_twice_counts_once_and_two_sets_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name, bound in (("one", 9), ("other", 8)):
+        text = f'schema: rules/1\nname: mine\nrules:\n  - {{id: a, formula: "always (speed <= {bound})"}}\n'
+        (tmp_path / f"{name}.yaml").write_text(text)
+    one, other = str(tmp_path / "one.yaml"), str(tmp_path / "other.yaml")
+    assert [rules.name for rules in find_rule_sets([one, "rss", one])] == ["mine", "rss"]
+    with pytest.raises(RunError, match="two different rule sets are named 'mine'"):
+        find_rule_sets([one, other])
 
 
 def test_verdicts_become_columns_and_the_score_does_not_change(suite: Suite, run: RunFolder, tmp_path: Path) -> None:

@@ -115,3 +115,18 @@ def test_what_cannot_be_calibrated_is_said_in_a_sentence(
 ) -> None:
     with pytest.raises(StlError, match=sentence.replace("(", r"\(")):
         calibrate(rules, rule, parameter, [drive(8.0)], share)
+
+
+def test_a_parameter_of_another_rule_is_refused(rules: RuleSet) -> None:
+    other = next(name for name in rules.parameters if name not in ("t_gap", "d_min"))
+    with pytest.raises(StlError, match=f"rule 'time_gap' does not read parameter '{other}'; its own: "):
+        calibrate(rules, "time_gap", other, [drive(8.0)], 0.9)
+
+
+def test_history_is_not_held_against_a_drive(rules: RuleSet) -> None:
+    """A gap of 2 m at 10 m/s in the first half second, 9 m from then on."""
+    signals = {name: values.clone() for name, values in drive(9.0).items()}
+    signals["gap"][:, :5] = 2.0
+    whole = calibrate(rules, "time_gap", "t_gap", [signals], 1.0)
+    later = calibrate(rules, "time_gap", "t_gap", [signals], 1.0, at=[5])
+    assert later.value == calibrate(rules, "time_gap", "t_gap", [drive(9.0)], 1.0).value > whole.value
