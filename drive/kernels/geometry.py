@@ -68,30 +68,6 @@ def point_in_ring(points: Float, low: int, high: int, x: float, y: float) -> boo
 
 
 @kernel
-def segments_cross(
-    ax: float,
-    ay: float,
-    bx: float,
-    by: float,
-    cx: float,
-    cy: float,
-    dx: float,
-    dy: float,
-) -> bool:
-    """True if the closed segments a-b and c-d share a point."""
-    d1 = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-    d2 = (bx - ax) * (dy - ay) - (by - ay) * (dx - ax)
-    d3 = (dx - cx) * (ay - cy) - (dy - cy) * (ax - cx)
-    d4 = (dx - cx) * (by - cy) - (dy - cy) * (bx - cx)
-    if d1 == 0.0 and d2 == 0.0:  # collinear: overlap of the projections
-        return max(min(ax, bx), min(cx, dx)) <= min(max(ax, bx), max(cx, dx)) and max(min(ay, by), min(cy, dy)) <= min(
-            max(ay, by), max(cy, dy)
-        )
-    # No products: those of tiny numbers vanish and would pass for a crossing.
-    return min(d1, d2) <= 0.0 <= max(d1, d2) and min(d3, d4) <= 0.0 <= max(d3, d4)
-
-
-@kernel
 def point_segment_distance(x: float, y: float, ax: float, ay: float, bx: float, by: float) -> float:
     """Distance of a point to the segment a-b."""
     ux, uy = bx - ax, by - ay

@@ -156,22 +156,25 @@ def _closed(vector_map: VectorMap, lane: int, *causes: StopCause) -> bool:
     return any(names & lanes_of(vector_map, int(row)) for row in np.flatnonzero(np.isin(vector_map.stop_cause, causes)))
 
 
+def _straightest(
+    vector_map: VectorMap, lane: int, beyond: Callable[[int], NDArray[np.int32]], reach: float
+) -> list[int]:
+    """Lanes that go on from ``lane`` in one direction, the straightest at forks, for ``reach`` [m] or to the end."""
+    found: list[int] = []
+    length, last = 0.0, lane
+    while length < reach and len(options := beyond(last)):
+        last = min(options.tolist(), key=lambda option: abs(turn_of(vector_map, option)))
+        if last in found or last == lane:
+            break
+        found.append(last)
+        length += float(arc_length(vector_map.lane_centerline(last))[-1])
+    return found
+
+
 def build_way(vector_map: VectorMap, lane: int) -> Way:
     """The way of those who drive on a connector: straightest lanes before and behind it."""
-    before, length, first = [], 0.0, lane
-    while length < BEFORE and len(options := vector_map.lane_predecessors(first)):
-        first = min(options.tolist(), key=lambda option: abs(turn_of(vector_map, option)))
-        if first in before or first == lane:
-            break
-        before.append(first)
-        length += float(arc_length(vector_map.lane_centerline(first))[-1])
-    after, length, last = [], 0.0, lane
-    while length < BEYOND and len(options := vector_map.lane_successors(last)):
-        last = min(options.tolist(), key=lambda option: abs(turn_of(vector_map, option)))
-        if last in after or last == lane:
-            break
-        after.append(last)
-        length += float(arc_length(vector_map.lane_centerline(last))[-1])
+    before = _straightest(vector_map, lane, vector_map.lane_predecessors, BEFORE)
+    after = _straightest(vector_map, lane, vector_map.lane_successors, BEYOND)
     parts = [vector_map.lane_centerline(name)[:, :2] for name in (*reversed(before), lane, *after)]
     points = np.concatenate(parts)
     arc = arc_length(points)

@@ -12,7 +12,6 @@ from drive.rollout import Rollout
 from drive.scene import DT, Scenario
 from drive.simulator import Traffic
 from drive.vehicle import VehicleParameters
-from evaluation.metrics.base import Metric, to_row
 from planners.contract import Context, Plan, PrivilegedContext
 from planners.host import InProcessHost
 
@@ -99,8 +98,8 @@ class Protocol(ABC):
         """The rollout that the plans in ``stored`` lead to: the same, to the last bit."""
 
     @abstractmethod
-    def metrics(self, scenario: Scenario, rollout: Rollout, settings: "Settings") -> dict[str, Metric]:
-        """All metrics of ``versions`` for one rollout."""
+    def columns(self, scenario: Scenario, rollout: Rollout, settings: "Settings") -> dict[str, Any]:
+        """Columns of a result row that are computed from its rollout: all metrics of ``versions`` and their causes."""
 
     @abstractmethod
     def vehicle(self, scenario: Scenario) -> VehicleParameters:
@@ -113,7 +112,3 @@ class Protocol(ABC):
     @abstractmethod
     def check(self, settings: "Settings") -> None:
         """Raise a :class:`drive.errors.RunError` for settings that this protocol cannot run with."""
-
-    def columns(self, scenario: Scenario, rollout: Rollout, settings: "Settings") -> dict[str, Any]:
-        """Columns of a result row that are computed from its rollout: metrics and their causes."""
-        return to_row(self.metrics(scenario, rollout, settings))

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from drive.rollout import Rollout
 from drive.scene import Scenario
 from drive.simulator import Simulator, Tracker, replan_steps, run_plans
 from drive.vehicle import VehicleParameters
 from evaluation.manifest import Settings
-from evaluation.metrics.base import CLOSED_LOOP_VERSIONS, Metric
+from evaluation.metrics.base import CLOSED_LOOP_VERSIONS, to_row
 from evaluation.metrics.drive_score import score_rollout
 from evaluation.protocols.base import Drive, Protocol, share
 from planners.contract import MIN_HORIZON, MIN_HORIZON_BEYOND_REPLAN
@@ -55,9 +56,9 @@ class ClosedLoop(Protocol):
         """Simulate the stored plans."""
         return run_plans(scenario, stored, settings.traffic, tracker, settings.replan_interval)  # type: ignore[arg-type]
 
-    def metrics(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Metric]:
+    def columns(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Any]:
         """``drive_score@1`` and what it is made of."""
-        return score_rollout(scenario, rollout)
+        return to_row(score_rollout(scenario, rollout))
 
     def vehicle(self, scenario: Scenario) -> VehicleParameters:
         """The scene's own."""

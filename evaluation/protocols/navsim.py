@@ -21,7 +21,7 @@ from drive.scoring.navsim.inputs import SAMPLES
 from drive.simulator import Traffic, exact_spacing, replan_steps
 from drive.vehicle import PACIFICA, VehicleParameters
 from evaluation.manifest import Settings
-from evaluation.metrics.base import NAVSIM_VERSIONS, Metric, to_row
+from evaluation.metrics.base import NAVSIM_VERSIONS, to_row
 from evaluation.metrics.navsim_frames import ScoredFrame, score_frames, summarize
 from evaluation.protocols.base import Drive, Protocol, share
 
@@ -80,10 +80,6 @@ class Navsim(Protocol):
             raise RunError(f"plans were made at steps {list(stored.plan_step)}, expected {steps}")
         pieces = [stored.plan[low:high] for low, high in zip(stored.plan_ptr, stored.plan_ptr[1:], strict=False)]
         return _recorded_rollout(scenario, list(zip(steps, pieces, stored.plan_dt, strict=True)))
-
-    def metrics(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Metric]:
-        """EPDMS and its parts, PDMS and the corrected score: means over the frames, with the worst frame as cause."""
-        return summarize(self._frames(scenario, rollout, settings))
 
     def columns(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Any]:
         """Also every frame's parts, from which the score can be computed again."""

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from drive.errors import PlannerError, RunError
 from drive.rollout import Rollout
@@ -11,7 +12,7 @@ from drive.scoring.nuplan.simulation import NuplanSimulation
 from drive.simulator import Traffic, exact_spacing
 from drive.vehicle import PACIFICA, VehicleParameters
 from evaluation.manifest import Settings
-from evaluation.metrics.base import NUPLAN_VERSIONS, Metric
+from evaluation.metrics.base import NUPLAN_VERSIONS, to_row
 from evaluation.metrics.nuplan_score import NAME, nuplan_score
 from evaluation.protocols.base import Drive, Protocol, share
 from planners.contract import MIN_HORIZON
@@ -69,10 +70,10 @@ class Nuplan(Protocol):
             simulation.step(plan, exact_spacing(stored.plan_dt[number]))
         return simulation.result()
 
-    def metrics(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Metric]:
+    def columns(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Any]:
         """``nuplan_cls@1`` and its eight metrics."""
         found = nuplan_score(scenario, rollout)
-        return {name: found[NAME if name == "score" else name] for name in NUPLAN_VERSIONS}
+        return to_row({name: found[NAME if name == "score" else name] for name in NUPLAN_VERSIONS})
 
     def vehicle(self, scenario: Scenario) -> VehicleParameters:
         """A Pacifica."""

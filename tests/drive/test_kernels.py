@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from drive.geometry import box_corners
 from drive.kernels.geometry import (
@@ -14,7 +13,6 @@ from drive.kernels.geometry import (
     point_at,
     point_in_ring,
     project,
-    segments_cross,
     wrap,
 )
 from drive.kernels.ground import compile_ground, inside, outside_distance
@@ -46,18 +44,6 @@ def test_box_overlap_agrees_with_polygons(first, second):
 def test_touching_boxes_overlap():
     assert boxes_overlap(0.0, 0.0, 0.0, 4.0, 2.0, 4.0, 0.0, 0.0, 4.0, 2.0)
     assert not boxes_overlap(0.0, 0.0, 0.0, 4.0, 2.0, 4.001, 0.0, 0.0, 4.0, 2.0)
-
-
-@settings(max_examples=200, deadline=None)
-@given(arrays(np.float64, (4, 2), elements=st.floats(-5, 5)))
-@example(np.array([[3.0, 1e-293], [2.0, 0.0], [1.0, 0.0], [0.0, 0.0]]))  # products of these vanish
-def test_segment_crossing_agrees_with_shapely(points):
-    a, b, c, d = points
-    assume(np.abs(a - b).max() > 1e-3 and np.abs(c - d).max() > 1e-3)  # a point is not a segment
-    first, second = shapely.LineString((a, b)), shapely.LineString((c, d))
-    ours = segments_cross(*a, *b, *c, *d)
-    if ours != first.intersects(second):
-        assert first.distance(second) < 1e-9
 
 
 def test_wrapped_angles_are_half_open():

@@ -62,9 +62,9 @@ def known(keys: Keys, agent: int) -> list[int]:
 
 
 @settings(deadline=None)
-@given(keyframes(), st.booleans())
-def test_tracks_pass_through_their_keyframes(keys: Keys, freeze: bool) -> None:
-    position, heading, velocity, present = interpolate_tracks(*keys, freeze=freeze)
+@given(keyframes())
+def test_tracks_pass_through_their_keyframes(keys: Keys) -> None:
+    position, heading, velocity, present = interpolate_tracks(*keys)
     assert present.shape == (len(keys[3]), SPACING * (keys[3].shape[1] - 1) + 1)
     assert position.shape == velocity.shape == (*present.shape, 2)
     for agent in range(len(keys[3])):
@@ -113,13 +113,13 @@ def test_a_heading_crosses_the_cut_at_half_a_turn() -> None:
 
 
 @settings(deadline=None)
-@given(keyframes(), st.booleans())
-def test_tracks_are_absent_outside_their_first_and_last_keyframe(keys: Keys, freeze: bool) -> None:
-    position, heading, velocity, present = interpolate_tracks(*keys, freeze=freeze)
+@given(keyframes())
+def test_tracks_are_absent_outside_their_first_and_last_keyframe(keys: Keys) -> None:
+    position, heading, velocity, present = interpolate_tracks(*keys)
     for agent in range(len(keys[3])):
         seen = known(keys, agent)
         wanted = np.zeros(present.shape[1], np.bool_)
-        if len(seen) == 1 and freeze:
+        if len(seen) == 1:
             wanted[:] = True
         elif seen:
             wanted[SPACING * seen[0] : SPACING * seen[-1] + 1] = True
@@ -130,18 +130,14 @@ def test_tracks_are_absent_outside_their_first_and_last_keyframe(keys: Keys, fre
 
 @settings(deadline=None)
 @given(keyframes())
-def test_freezing_concerns_tracks_seen_once_only_and_holds_their_state(keys: Keys) -> None:
-    frozen, shown = (interpolate_tracks(*keys, freeze=freeze) for freeze in (True, False))
+def test_tracks_seen_once_hold_their_state(keys: Keys) -> None:
+    position, heading, velocity, _ = interpolate_tracks(*keys)
     for agent in range(len(keys[3])):
         seen = known(keys, agent)
-        if len(seen) != 1:
-            for a, b in zip(frozen, shown, strict=True):
-                np.testing.assert_array_equal(a[agent], b[agent])
-            continue
-        assert (frozen[0][agent] == keys[0][agent, seen[0]]).all()
-        assert (frozen[2][agent] == keys[2][agent, seen[0]]).all()
-        assert len(set(frozen[1][agent].tolist())) == 1
-        assert shown[3][agent].sum() == 1
+        if len(seen) == 1:
+            assert (position[agent] == keys[0][agent, seen[0]]).all()
+            assert (velocity[agent] == keys[2][agent, seen[0]]).all()
+            assert len(set(heading[agent].tolist())) == 1
 
 
 def test_frames_of_the_scene_between_keyframes_are_not_looked_at() -> None:

@@ -1,6 +1,5 @@
 """A planner is found by id, import path or entry point; options are typed; every mistake is one sentence that helps."""
 
-import importlib.metadata
 import pickle
 import sys
 
@@ -174,32 +173,17 @@ def test_digest_follows_code_options_and_files_and_nothing_else(plugin, tmp_path
     assert resolve("idm").digest != resolve("idm[headway=1.4]").digest
 
 
-class Distribution(importlib.metadata.Distribution):
-    """An installed package that declares entry points."""
-
-    def __init__(self, lines: str) -> None:
-        self.lines = lines
-
-    def read_text(self, filename):
-        return {"entry_points.txt": f"[drive.planners]\n{self.lines}\n", "METADATA": "Name: fake\nVersion: 1\n"}.get(
-            filename
-        )
-
-    def locate_file(self, path):
-        raise NotImplementedError
-
-
 @pytest.fixture
-def installed(monkeypatch):
-    """Pretend that packages with these entry points are installed."""
+def installed(tmp_path, monkeypatch):
+    """Install a package for each line of entry points: its metadata on the path, as pip leaves it."""
 
     def install(*lines: str) -> None:
-        class Finder(importlib.metadata.DistributionFinder):
-            def find_distributions(self, context=None):
-                return [Distribution(line) for line in lines]
-
-        points = [point for line in lines for point in Distribution(line).entry_points]
-        monkeypatch.setattr("planners.registry._entry_points", lambda: points)
+        for number, line in enumerate(lines):
+            folder = tmp_path / "site" / f"theirs_{number}-1.dist-info"
+            folder.mkdir(parents=True)
+            (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: theirs-{number}\nVersion: 1\n")
+            (folder / "entry_points.txt").write_text(f"[drive.planners]\n{line}\n")
+        monkeypatch.syspath_prepend(tmp_path / "site")
 
     return install
 

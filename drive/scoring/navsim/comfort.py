@@ -36,17 +36,17 @@ class ExtendedComfort(NamedTuple):
     rms: dict[str, float]
 
 
-def history(past: ArrayLike, dropped: int = 1) -> Float:
+def history(past: ArrayLike) -> Float:
     """States ``[H, 11]`` every 0.1 s before the present, from recorded ones ``past [P, 7]`` every 0.5 s.
 
     Columns of ``past``: x, y, heading, vx, vy, ax, ay; its last row is the present, which is not among the result.
-    NAVSIM drops one sample more than that (``dropped=1``): a hole of 0.2 s stays before the present, and is later taken
-    for 0.1 s. Steering, yaw rate and yaw acceleration are 0.
+    NAVSIM drops one sample more than that: a hole of 0.2 s stays before the present, and is later taken for 0.1 s.
+    Steering, yaw rate and yaw acceleration are 0.
     """
     known = np.array(past, np.float64)
     known[:, 2] = np.unwrap(known[:, 2])
     times = KEYFRAME * np.arange(len(known))
-    count = round(times[-1] / STEP) - dropped
+    count = round(times[-1] / STEP) - 1
     states = np.zeros((count, EGO_COLUMNS))
     for column in range(7):
         states[:, column] = np.interp(STEP * np.arange(count), times, known[:, column])

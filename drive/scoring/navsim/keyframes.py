@@ -13,14 +13,13 @@ SPACING = 5
 
 
 def interpolate_tracks(
-    position: ArrayLike, heading: ArrayLike, velocity: ArrayLike, valid: ArrayLike, freeze: bool = True
+    position: ArrayLike, heading: ArrayLike, velocity: ArrayLike, valid: ArrayLike
 ) -> tuple[Float, Float, Float, Bool]:
     """Tracks at 0.1 s from F keyframes: S = 5 (F - 1) + 1 samples; shapes as in a :class:`PdmTraffic`.
 
     Position ``[A, F, 2]``, unwrapped heading ``[A, F]`` and velocity ``[A, F, 2]`` are interpolated linearly between
     the first and the last keyframe at which an object is ``valid [A, F]``, also across gaps; outside it is absent. An
-    object seen in one keyframe only stands there at all samples (NAVSIM's metric cache does that); with
-    ``freeze=False`` it is present at its keyframe alone.
+    object seen in one keyframe only stands there at all samples, as in NAVSIM's metric cache.
     """
     place, angle, pace = (np.asarray(array, np.float64) for array in (position, heading, velocity))
     seen = np.asarray(valid, np.bool_)
@@ -34,7 +33,7 @@ def interpolate_tracks(
         known = np.flatnonzero(seen[agent])
         if not known.size:
             continue
-        if known.size == 1 and freeze:
+        if known.size == 1:
             present[agent] = True
         else:
             present[agent, SPACING * known[0] : SPACING * known[-1] + 1] = True
