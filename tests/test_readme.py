@@ -1,5 +1,6 @@
 """Every command in the README runs, in its order, in an empty folder of its own."""
 
+import json
 import os
 import re
 import shlex
@@ -51,11 +52,22 @@ def test_the_planner_example_and_the_commands_run_as_printed(readme: str, tmp_pa
 
 
 @pytest.mark.timeout(900)
-def test_the_nuscenes_command_runs_on_real_scenes(readme: str, tmp_path: Path, real_data: Path) -> None:
-    (command,) = blocks(readme, "bash", "run with real data")
-    assert PLACEHOLDER in command
-    text = run(command.replace(PLACEHOLDER, shlex.quote(str(real_data / "nuscenes-mini"))), tmp_path)
-    assert "log_replay *" in text and "constant_velocity" in text
+def test_the_nuscenes_commands_run_on_real_scenes_and_humans_keep_what_is_said(
+    readme: str, tmp_path: Path, real_data: Path
+) -> None:
+    ranking, rules = blocks(readme, "bash", "run with real data")
+    printed = []
+    for command in (ranking, rules):
+        assert PLACEHOLDER in command
+        printed.append(run(command.replace(PLACEHOLDER, shlex.quote(str(real_data / "nuscenes-mini"))), tmp_path))
+    assert "log_replay *" in printed[0] and "constant_velocity" in printed[0]
+    (human,) = json.loads(printed[1][printed[1].index("{\n") :])["planners"]
+    table = re.findall(r"^\| (\w+) \| (\d+) \| (\d+) \|", readme, re.MULTILINE)
+    assert len(table) >= 5
+    for rule, applied, kept in table:
+        applies, satisfied = (human["metrics"][f"rules.urban-de.{rule}.{part}"] for part in ("applies", "satisfied"))
+        assert round(applies["mean"] * applies["valid"]) == int(applied), rule
+        assert round(satisfied["mean"] * satisfied["valid"]) == int(kept), rule
 
 
 def test_every_other_command_is_a_make_target_that_exists(readme: str, repository: Path) -> None:

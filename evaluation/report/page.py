@@ -252,6 +252,12 @@ def _commands(run: RunFolder, bad: Sequence[Mapping[str, Any]]) -> list[str]:
         command += f" --protocol {settings.protocol}"
     if settings.replan_interval != protocol(settings.protocol).replan_interval:
         command += f" --replan-interval {settings.replan_interval}"
+    if manifest.suite.maps is not None:
+        command += " --maps PATH/TO/MAPS"
+    if manifest.rules:
+        command += " --rules " + " ".join(
+            shlex.quote(f"{run.path.name}/rules/{item.name}.yaml") for item in manifest.rules
+        )
     if settings.seed or settings.seeds != 1:
         command += f" --seed {settings.seed} --seeds {settings.seeds}"
     lines = [f"{command} --out {run.path.name}", f"drive verify {run.path.name}"]

@@ -10,6 +10,7 @@ from evaluation.cli import main
 from evaluation.engines import InProcess, ProcessPool
 from evaluation.explain import explain
 from evaluation.leaderboard import build, gather, render
+from evaluation.report import write_report
 from evaluation.results import RunFolder
 from evaluation.rules import find_rule_sets, find_rules, rule_set_names
 from evaluation.runner import evaluate
@@ -169,3 +170,8 @@ def test_explain_names_rule_second_and_what_decided(run: RunFolder) -> None:
 def test_a_shipped_set_is_checked_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rules", "check", "urban-de"]) == 0
     assert "urban-de: 35 rules" in capsys.readouterr().out
+
+
+def test_the_report_says_with_which_rules_the_run_is_made_again(run: RunFolder) -> None:
+    page = write_report(run, pictures=0).read_text()
+    assert "--rules run/rules/own.yaml run/rules/urban-de.yaml" in page
