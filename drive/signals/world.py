@@ -106,11 +106,6 @@ class World:
         """``[A]``: motor vehicles."""
         return self.kind <= AgentKind.MOTORCYCLE
 
-    @cached_property
-    def vrus(self) -> Bool:
-        """``[A]``: pedestrians and cyclists."""
-        return (self.kind == AgentKind.PEDESTRIAN) | (self.kind == AgentKind.BICYCLE)
-
     def in_chain(self, lane: int) -> Bool:
         """``[A, T]``: the agent's centre is in a lane or in what leads to it or comes from it (``Road.chain``)."""
         return self.valid & (self.lane >= 0) & self.road.chain(lane)[self.lane]
