@@ -40,14 +40,14 @@ class SceneRef:
     Attributes:
         id, family, group: As in :class:`drive.scene.Scenario`.
         key: Hash of everything that decides the scene's content; finds it in the store.
-        recipe: Family, index and namespace from which a generated scene is built again; None for recorded scenes.
+        recipe: Family, index, namespace and twin of a generated scene, to build it again; None for recorded scenes.
     """
 
     id: str
     family: str
     group: str
     key: str
-    recipe: tuple[str, int, str] | None = None
+    recipe: tuple[str, int, str, bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -346,7 +346,7 @@ def _generator_code() -> str:
     from scenarios.store import code_digest, make_key
 
     root = Path(__file__).resolve().parents[1]
-    folders = ("scenarios/generate", "drive", "drive/kernels")
+    folders = ("scenarios/generate", "scenarios/generate/families", "drive", "drive/kernels", "drive/scoring")
     files = [path for folder in folders for path in (root / folder).glob("*.py")]
     packages = {name: version(name) for name in ("numpy", "scipy", "numba")}
     return make_key(generator=GENERATOR_VERSION, code=code_digest(*files), packages=packages)

@@ -5,7 +5,8 @@ the same bytes. Families F01 (lead brake), F18 (crosswalk) and F26 (urban backgr
 """
 
 from drive.errors import SuiteError
-from scenarios.generate.build import FAMILIES, build
+from scenarios.generate.build import build
+from scenarios.generate.families import FAMILIES
 from scenarios.generate.knobs import GENERATOR_VERSION, Recipe
 
 __all__ = ["FAMILIES", "GENERATOR_VERSION", "Recipe", "build", "procedural", "quick_suite"]

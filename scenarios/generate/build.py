@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from drive.drivers import sample_drivers
+from drive.drivers import POPULATIONS, sample_drivers
 from drive.errors import ScenarioError
 from drive.scene import DT, Scenario
 from drive.scoring.collision import find_contacts
@@ -20,21 +20,19 @@ from drive.scoring.scene_geometry import compile_geometry
 from drive.scoring.time_to_collision import TTC_BOUND, time_to_collision
 from drive.vehicle import Ego
 from scenarios.generate.cues import draw_cues
-from scenarios.generate.families import Draws, Family, Setting
-from scenarios.generate.family_f01 import F01
-from scenarios.generate.family_f18 import F18
-from scenarios.generate.family_f26 import F26
+from scenarios.generate.families import FAMILIES, FAMILY_BY_NAME
 from scenarios.generate.hardness import measure
-from scenarios.generate.knobs import GENERATOR_VERSION, Recipe, draw_knobs, stream
-from scenarios.generate.reference import ego_task
+from scenarios.generate.knobs import GENERATOR_VERSION, Knob, Recipe, draw_knobs, stream
+from scenarios.generate.reference import ego_path, ego_task
+from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.signals import draw_lights
+from scenarios.generate.timing import free_arc
 from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
 
-FAMILY_BY_NAME: dict[str, Family] = {family.name: family for family in (F01, F18, F26)}
-FAMILIES = tuple(FAMILY_BY_NAME)
 ATTEMPTS = 16
 REMOVALS = 5
 LEAST_DRIVE = 25.0  # m
+TRAINING = "gen-train"  # namespaces of training begin with it
 
 
 class Rejected(Exception):
@@ -49,14 +47,12 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
     Raises:
         ScenarioError: The family is unknown, or none of the draws made a scene.
     """
-    if recipe.family not in FAMILY_BY_NAME:
-        raise ScenarioError(f"scene family is {recipe.family!r}, expected one of {', '.join(FAMILIES)}")
-    family = FAMILY_BY_NAME[recipe.family]
-    knobs = draw_knobs(recipe, family.knobs)
+    families = families_of(recipe)
+    knobs = draw_knobs(recipe, {name: knob for family in families for name, knob in _named(family, families)})
     funnel = Counter() if funnel is None else funnel
     for attempt in range(ATTEMPTS):
         try:
-            setting = family.stage(knobs, Draws(recipe, attempt))
+            setting = _stage(recipe, families, knobs, attempt)
             if setting is None:
                 raise Rejected("geometry")
             scenario = _simulate(recipe, setting, knobs, attempt)
@@ -68,11 +64,53 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
     raise ScenarioError(f"scene {recipe.id} of {recipe.namespace!r}: none of {ATTEMPTS} draws made a valid scene")
 
 
+def families_of(recipe: Recipe) -> tuple[Family, ...]:
+    """The family of a recipe, or the two that a composition is made of.
+
+    Raises:
+        ScenarioError: There is no such family, it has no twins, or the second one cannot be laid over another's road.
+    """
+    names = recipe.family.split("+")
+    for name in names:
+        if name not in FAMILY_BY_NAME:
+            raise ScenarioError(f"scene family is {name!r}, expected one of {', '.join(FAMILIES)}")
+    families = tuple(FAMILY_BY_NAME[name] for name in names)
+    if len(families) > 2 or any(family.overlay is None for family in families[1:]):
+        able = ", ".join(name for name, family in FAMILY_BY_NAME.items() if family.overlay is not None)
+        raise ScenarioError(f"composition {recipe.family!r}: expected two families, the second one of {able}")
+    if recipe.twin and not families[0].twins:
+        raise ScenarioError(f"scene family {recipe.family!r} has no twins without hazard")
+    return families
+
+
+def _named(family: Family, families: tuple[Family, ...]) -> list[tuple[str, Knob]]:
+    """Knobs of a family under the names they have in a recipe; those of a composition carry their family's name."""
+    if len(families) == 1:
+        return list(family.knobs.items())
+    return [(f"{family.name}.{name}", knob) for name, knob in family.knobs.items()]
+
+
+def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float], attempt: int) -> Setting | None:
+    """The setting of the first family, with the event of the second one 4 to 10 s further on."""
+    first, draws = families[0], Draws(recipe, attempt)
+    if len(families) == 1:
+        return first.stage(knobs, draws)
+    own, other = (
+        {name.removeprefix(f"{family.name}."): knobs[name] for name, _ in _named(family, families)}
+        for family in families
+    )
+    setting = first.stage(own, draws)
+    if setting is None or setting.event is None or families[1].overlay is None:
+        return None
+    path = ego_path(setting.way, setting.style)
+    later = free_arc(path, setting.event, float(draws("composition").uniform(4.0, 8.0)))
+    return families[1].overlay(setting, later, other, Draws(recipe, attempt, f"{families[1].name}."))
+
+
 def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt: int) -> Scenario:
+    population = setting.population or _population(recipe)
     drivers = sample_drivers(
-        np.array([actor.kind for actor in setting.actors], np.int8),
-        stream(recipe, "drivers", attempt),
-        setting.population,
+        np.array([actor.kind for actor in setting.actors], np.int8), stream(recipe, "drivers", attempt), population
     )
     for row, actor in enumerate(setting.actors):
         for column, value in actor.driver.items():
@@ -111,8 +149,9 @@ def _finish(
         "index": recipe.index,
         "attempt": attempt,
         "knobs": {name: round(float(value), 6) for name, value in knobs.items()},
-        "population": setting.population,
+        "population": setting.population or _population(recipe),
         "left_hand": setting.network.left_hand,
+        "twin": recipe.twin,
         "critical": [scenario.tracks.ids[row] for row, actor in enumerate(actors) if actor.critical],
         "roles": {scenario.tracks.ids[row]: actor.role for row, actor in enumerate(actors) if actor.critical},
         "removed": len(setting.actors) - len(actors),
@@ -122,6 +161,12 @@ def _finish(
     scenario = replace(scenario, hardness=hardness, provenance=provenance)
     scenario.validate()
     return scenario
+
+
+def _population(recipe: Recipe) -> str:
+    """Drivers of a scene: training meets four populations, everything else one more that training never meets."""
+    known = POPULATIONS[:4] if recipe.namespace.startswith(TRAINING) else POPULATIONS
+    return str(stream(recipe, "population").choice(known))
 
 
 def check_reference(scenario: Scenario) -> None:

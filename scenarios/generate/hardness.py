@@ -8,11 +8,11 @@ from drive.scene import DT, AgentKind, Cue, Scenario
 from drive.traffic import TrafficWorld
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
-from scenarios.generate.families import Setting
 from scenarios.generate.geometry import Float
 from scenarios.generate.reference import ego_path, path_states
 from scenarios.generate.rolling import roll_scenario
 from scenarios.generate.search import SPACING, SPEED, Others
+from scenarios.generate.setting import Setting
 
 REACTION = 0.3
 MARGIN = 0.5

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from scipy.stats import qmc
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 
 
 @dataclass(frozen=True)
@@ -15,24 +15,26 @@ class Recipe:
     """Identity of a generated scene: the same recipe gives the same bytes.
 
     Attributes:
-        family: ``F01``, ``F18`` or ``F26``.
+        family: ``F01`` to ``F26``, or a composition of two on one route (``F15+F18``).
         index: Number of the Sobol point; with the family it names the scene.
         namespace: Suites draw from namespaces of their own, so that no test scene is a training scene.
+        twin: The same scene without its hazard (families with twins only).
     """
 
     family: str
     index: int
     namespace: str
+    twin: bool = False
 
     @property
     def id(self) -> str:
         """Name of the scene, unique within its namespace."""
-        return f"{self.family}-{self.index:06d}"
+        return f"{self.family}-{self.index:06d}" + ("-twin" if self.twin else "")
 
     @property
     def group(self) -> str:
-        """Unit of resampling in statistics: every generated scene is one of its own."""
-        return f"{self.namespace}/{self.id}"
+        """Unit of resampling in statistics: every generated scene is one of its own, with its twin."""
+        return f"{self.namespace}/{self.family}-{self.index:06d}"
 
 
 @dataclass(frozen=True)

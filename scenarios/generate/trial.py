@@ -10,13 +10,13 @@ from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, Event, Lights, Paths, 
 from drive.traffic import TrafficWorld, compile_traffic, start_traffic
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
-from scenarios.generate.families import Setting
 from scenarios.generate.geometry import Float
 from scenarios.generate.knobs import Recipe, stream
 from scenarios.generate.paths import at_arc
 from scenarios.generate.reference import drive, path_states
 from scenarios.generate.rolling import first_sample, roll_scenario
 from scenarios.generate.search import Others, Task
+from scenarios.generate.setting import Setting
 from scenarios.generate.timing import WARM_UP
 
 FUTURE_STEPS = 150

@@ -9,9 +9,9 @@ from drive.kernels.checks import overlapping
 from drive.scene import Scenario
 from drive.vehicle import center_from_rear_axle
 from scenarios.generate import FAMILIES, Recipe, build
-from scenarios.generate.build import FAMILY_BY_NAME
-from scenarios.generate.families import Draws, Setting
+from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.knobs import draw_knobs
+from scenarios.generate.setting import Draws, Setting
 
 NAMESPACE = "tests"
 SCENES = 14

@@ -13,8 +13,9 @@ from drive.scene import STATIC_KINDS, Action, AgentKind, Cue, Event, Trigger
 from drive.traffic import compile_traffic, start_traffic, traffic_rollout
 from drive.vehicle import Ego, center_from_rear_axle
 from scenarios.generate import FAMILIES, Recipe, build, procedural, quick_suite
-from scenarios.generate.build import FAMILY_BY_NAME, check_reference
+from scenarios.generate.build import check_reference
 from scenarios.generate.checks import check_network
+from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.knobs import draw_knobs, stream
 from scenarios.generate.rolling import first_sample, roll_scenario
 from scenarios.store import scenario_digest

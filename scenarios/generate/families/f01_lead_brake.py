@@ -8,7 +8,6 @@ from drive.drivers import Driver
 from drive.scene import DT, Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import draw_size, driving, parked, strollers, traffic
-from scenarios.generate.families import Draws, Family, Setting
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import (
     ARTERIAL,
@@ -22,6 +21,7 @@ from scenarios.generate.layout import (
 from scenarios.generate.network import build_network
 from scenarios.generate.paths import at_arc, ego_ways
 from scenarios.generate.reference import draw_style
+from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, reach, run_up
 
 KNOBS = {
@@ -108,7 +108,18 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors += strollers(network, draws("strollers"), int(cast.integers(0, 5)), middle, 70.0)
     bays = parked(network, draws("parked"), float(cast.uniform(0.3, 0.9)), np.zeros((0, 2)))
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
-    return Setting(network, way, arc, speed, style, actors, events, "normal", 60.0, {"time_gap": round(time_gap, 3)})
+    return Setting(
+        network,
+        way,
+        arc,
+        speed,
+        style,
+        actors,
+        events,
+        bearable=60.0,
+        event=arc + speed * (RUN_IN + knobs["event"]),
+        facts={"time_gap": round(time_gap, 3)},
+    )
 
 
 def _script(knobs: Mapping[str, float], speed: float, place: np.ndarray, left_over: float) -> list[tuple[float, ...]]:

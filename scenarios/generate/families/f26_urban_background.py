@@ -7,12 +7,12 @@ import numpy as np
 from drive.drivers import WALKING_SPEED
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, crossing_line, draw_size, parked, strollers, traffic, walking
-from scenarios.generate.families import Draws, Family, Setting
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, RESIDENTIAL, RURAL, RoadClass, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import ego_ways
 from scenarios.generate.reference import draw_style, ego_path
+from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, ego_start, free_arc, reach, run_up
 
 KNOBS = {
@@ -25,11 +25,9 @@ KNOBS = {
     "strollers": Knob(0.0, 8.0),
     "crossers": Knob(0.0, 4.0),
     "occupancy": Knob(0.3, 0.95),
-    "population": Knob(choices=(0, 1, 1, 2, 3, 3)),
     "bends": Knob(choices=(0, 1, 2, 2, 3)),
 }
 CLASS_BY_KNOB: tuple[RoadClass, ...] = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
-POPULATION_BY_KNOB = ("calm", "normal", "assertive", "mixed")
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -72,7 +70,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     keep_clear = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
     bays = parked(network, draws("parked"), knobs["occupancy"], keep_clear)
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - ego)) < 90.0][:40]
-    return Setting(network, way, arc, speed, style, actors, [], POPULATION_BY_KNOB[int(knobs["population"])])
+    return Setting(network, way, arc, speed, style, actors, [], event=event)
 
 
 def crossers(network: Network, rng: np.random.Generator, count: int, near: np.ndarray) -> list[Actor]:

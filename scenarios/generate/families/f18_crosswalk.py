@@ -19,13 +19,13 @@ from scenarios.generate.actors import (
     traffic,
     walking,
 )
-from scenarios.generate.families import Draws, Family, Setting
 from scenarios.generate.geometry import Float
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, CrossingDraw, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import at_arc, ego_ways, heading_of
 from scenarios.generate.reference import draw_style, ego_path, meeting_arc
+from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up, walk_time
 
 COMMIT, HESITATE, TURN_BACK, ELDERLY, RUN, NOBODY = range(6)
@@ -98,7 +98,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=12.0)
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
     facts = {"arrival": round(arrival, 2), "crossing": number}
-    return Setting(network, way, arc, speed, style, actors, events, "normal", facts=facts)
+    return Setting(network, way, arc, speed, style, actors, events, event=arc_at, facts=facts)
 
 
 def _crossing(network: Network, place: int) -> int | None:

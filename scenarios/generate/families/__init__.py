@@ -1,0 +1,16 @@
+"""The scene families, one file each: F01 to F26."""
+
+from scenarios.generate.families.f01_lead_brake import F01
+from scenarios.generate.families.f18_crosswalk import F18
+from scenarios.generate.families.f26_urban_background import F26
+from scenarios.generate.setting import Family
+
+FAMILY_BY_NAME: dict[str, Family] = {
+    family.name: family
+    for family in (
+        F01,
+        F18,
+        F26,
+    )
+}
+FAMILIES = tuple(FAMILY_BY_NAME)

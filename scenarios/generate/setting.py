@@ -1,0 +1,96 @@
+"""What a family puts on the road: its knobs, and from them a setting (map, ego, actors, script)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scenarios.generate.actors import Actor
+from scenarios.generate.knobs import Knob, Recipe, stream
+from scenarios.generate.network import Network
+from scenarios.generate.paths import Way
+from scenarios.generate.reference import Style
+
+
+class Draws:
+    """Random streams of one attempt at one scene, by purpose; ``prefix`` keeps two families of a scene apart."""
+
+    def __init__(self, recipe: Recipe, attempt: int, prefix: str = "") -> None:
+        self.recipe, self.attempt, self.prefix = recipe, attempt, prefix
+
+    def __call__(self, purpose: str) -> np.random.Generator:
+        """The generator for one purpose."""
+        return stream(self.recipe, self.prefix + purpose, self.attempt)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A stretch of the way on which the ego may drive beside the way's lane.
+
+    Attributes:
+        begin, end: Arc lengths [m] on the way: nowhere before ``begin`` and after ``end`` is the ego's rear axle there.
+        offset: The line to drive on [m, left of the way positive]: a neighbour lane's centre, a line past an obstacle.
+        price: Cost per second of being there, for what one only does with a reason (an oncoming lane).
+    """
+
+    begin: float
+    end: float
+    offset: float
+    price: float = 0.0
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A scene before anything has moved; time 0 here is the beginning of the warm-up.
+
+    Attributes:
+        network, way: The map and the ego's way through it.
+        arc, speed: Where the ego's rear axle begins on its way [m] and how fast [m/s].
+        style: How the reference drives.
+        actors: Everybody else.
+        events: Scripted events: rows of :class:`drive.scene.Event`, times counted from the scene's start.
+        population: Name of the driver population; None: one of those that the recipe's namespace draws from.
+        bearable: Hazard that makes the reference look for something else than driving on; higher where braking in time
+            is the whole task, or it would brake before there is a reason anybody else could know.
+        event: Arc length [m] on the way where the main event is met; None without one.
+        side: Offset [m, left positive] from the way at which the ego begins (in a lane that it has to leave).
+        beside: Where the ego may leave its lane, and to what offset.
+        slack: Best gap over needed gap, where the event is a decision; None where it is a conflict.
+        facts: Numbers worth keeping in the provenance.
+    """
+
+    network: Network
+    way: Way
+    arc: float
+    speed: float
+    style: Style
+    actors: list[Actor]
+    events: list[tuple[float, ...]]
+    population: str | None = None
+    bearable: float = 6.0
+    event: float | None = None
+    side: float = 0.0
+    beside: tuple[Beside, ...] = ()
+    slack: float | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of scenes.
+
+    Attributes:
+        name: ``F01`` to ``F26``.
+        knobs: What a Sobol point decides.
+        stage: Stages a scene from knob values; None: this draw does not work.
+        overlay: Adds this family's event to somebody else's setting, at an arc length [m] of its way (the map is as it
+            is; None: nothing suitable there); None for families that need a map of their own.
+        twins: True if every hazard has a twin: the same scene in which it does not happen (``draws.recipe.twin``).
+    """
+
+    name: str
+    knobs: Mapping[str, Knob]
+    stage: Callable[[Mapping[str, float], Draws], Setting | None]
+    overlay: Callable[[Setting, float, Mapping[str, float], Draws], Setting | None] | None = None
+    twins: bool = False
