@@ -1,5 +1,7 @@
 """Where paths meet lines, lights and one another: what a scene's traffic has to know about right of way, found once."""
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,7 +10,16 @@ from drive.geometry import arc_length, wrap_angle
 from drive.kernels.geometry import point_in_ring
 from drive.kernels.traffic_follow import SWEEP
 from drive.kernels.traffic_paths import find_conflicts
-from drive.kernels.traffic_world import PATH_CURVATURE, PATH_HEADING, PATH_X, PATH_Y, SPACING, WALKER
+from drive.kernels.traffic_world import (
+    DRIVER,
+    PATH_COLUMNS,
+    PATH_CURVATURE,
+    PATH_HEADING,
+    PATH_X,
+    PATH_Y,
+    SPACING,
+    WALKER,
+)
 from drive.map import Layer, StopCause, VectorMap
 from drive.scene import Scenario
 
@@ -98,19 +109,28 @@ def _crossing(path: Float, segment: Float) -> float | None:
 
 
 def conflicts(
-    scenario: Scenario, path: Float, path_ptr: Int, modes: Int, drivers: Float, room: Float
-) -> tuple[Float, Int, Int]:
-    """Rows of conflicts per agent, each pair's conflict once from either side (columns in ``traffic_world``)."""
+    scenario: Scenario, path: Float, path_ptr: Int, modes: Int, drivers: Float, room: Float, lines: list[Float]
+) -> tuple[Float, Int, Int, Float]:
+    """Rows of conflicts per agent, each pair's conflict once from either side (columns in ``traffic_world``), and the
+    right of way against the ego's route ``[N]`` at each path point: 1 own, -1 the ego's, 0 open or no conflict.
+
+    ``lines`` are the :func:`stop_places` of each agent: who drives through a signal, drives on green and has the right
+    of way against those who come from the side.
+    """
     agents = len(modes)
     margin = np.where(modes == WALKER, _WALKER_MARGIN, _MARGIN)
     half_width = 0.5 * scenario.tracks.size[:, 1] + margin
     half_width += np.minimum(np.abs(drivers[:, Driver.LANE_BIAS]) + 0.15 * drivers[:, Driver.NOISE], room)
     begin = np.array([path[row, :2] if row < len(path) else (0.0, 0.0) for row in path_ptr[:-1]]).reshape(-1, 2)
-    sweep = np.concatenate(
-        [_sweep(path[path_ptr[a] : path_ptr[a + 1]], scenario.tracks.size[a, 0]) for a in range(agents)] + [np.zeros(0)]
-    )
     # the first of a pair is chosen by what does not depend on the agents' numbering
     order = np.lexsort((begin[:, 1], begin[:, 0], drivers[:, Driver.SEED])).astype(np.int64)
+    # the ego's route is one more path, the last one
+    points, route = len(path), _route_path(scenario)
+    path, path_ptr = np.concatenate((path, route)), np.append(path_ptr, len(path) + len(route))
+    size = np.concatenate((scenario.tracks.size, ((scenario.ego_vehicle.length, scenario.ego_vehicle.width),)))
+    modes, order = np.append(modes, DRIVER), np.append(order, agents)
+    half_width = np.append(half_width, 0.5 * scenario.ego_vehicle.width + _MARGIN)
+    sweep = np.concatenate([_sweep(path[path_ptr[a] : path_ptr[a + 1]], size[a, 0]) for a in range(agents + 1)])
     capacity = 256
     while True:
         arcs, pairs = np.zeros((capacity, 4)), np.zeros((capacity, 2), np.int64)
@@ -120,6 +140,21 @@ def conflicts(
         capacity = count
     arcs, pairs = arcs[:count], pairs[:count]
     right, marked = _right_of_way(scenario, path, path_ptr, modes, arcs, pairs)
+    against_ego = np.zeros(points)
+    for row in np.flatnonzero(pairs[:, 1] == agents):
+        low = path_ptr[pairs[row, 0]]
+        span = slice(low + int(max(arcs[row, 0], 0.0) / SPACING), low + int(arcs[row, 1] / SPACING) + 1)
+        signal = lines[pairs[row, 0]]
+        signal = signal[(signal[:, 1] >= 0.0) & (signal[:, 0] > arcs[row, 0] - 45.0) & (signal[:, 0] < arcs[row, 0])]
+        own, egos = (
+            path[path_ptr[a] + max(int((s - 15.0) / SPACING), 0), PATH_HEADING]
+            for a, s in zip(pairs[row], arcs[row, [0, 2]], strict=True)
+        )
+        from_side = abs(np.sin(own - egos)) > 0.5
+        against_ego[span] = 1.0 if len(signal) and from_side else right[row]
+    others = pairs[:, 1] < agents
+    arcs, pairs, right, marked = arcs[others], pairs[others], right[others], marked[others]
+    count = len(arcs)
     owner = np.concatenate((pairs[:, 0], pairs[:, 1]))
     zone_arc = np.concatenate((arcs, arcs[:, [2, 3, 0, 1]]))
     number = np.tile(np.arange(count), 2)
@@ -128,14 +163,34 @@ def conflicts(
     )
     order = np.lexsort((zone[:, 0], zone_arc[:, 0], owner))
     ptr = np.searchsorted(owner[order], np.arange(agents + 1)).astype(np.int64)
-    return np.ascontiguousarray(zone_arc[order]), np.ascontiguousarray(zone[order].astype(np.int64)), ptr
+    return np.ascontiguousarray(zone_arc[order]), np.ascontiguousarray(zone[order].astype(np.int64)), ptr, against_ego
+
+
+def _route_path(scenario: Scenario) -> Float:
+    """The ego's route as a compiled path ``[P, 7]``, or none where its lanes do not follow one another."""
+    lines = [scenario.map.lane_centerline(int(lane))[:, :2] for lane in scenario.route]
+    if not lines or any(np.hypot(*(b[0] - a[-1])) > 1.0 for a, b in itertools.pairwise(lines)):
+        return np.zeros((0, PATH_COLUMNS))
+    points = np.concatenate(lines)
+    arc = arc_length(points)
+    kept = np.concatenate(((True,), np.diff(arc) > 1e-6))
+    at = SPACING * np.arange(int(arc[-1] / SPACING) + 1)
+    if len(at) < 4:
+        return np.zeros((0, PATH_COLUMNS))
+    x, y = np.interp(at, arc[kept], points[kept, 0]), np.interp(at, arc[kept], points[kept, 1])
+    direction = np.unwrap(np.arctan2(np.gradient(y), np.gradient(x)))
+    path = np.zeros((len(at), PATH_COLUMNS))
+    path[:, PATH_X], path[:, PATH_Y], path[:, PATH_HEADING] = x, y, direction
+    path[:, PATH_CURVATURE] = np.gradient(direction, SPACING)
+    return path
 
 
 def _right_of_way(scenario: Scenario, path: Float, ptr: Int, modes: Int, arcs: Float, pairs: Int) -> tuple[Int, Int]:
     """Right of way (1: the first of the pair has it, -1: the second, 0: who comes first) and marked crossings.
 
     Pedestrians have it on crossings and nowhere else. Drivers: a sign, then straight before turning (across the
-    oncoming lane last), then whoever comes from the right; merging equals go by arrival.
+    oncoming lane last), then whoever comes from the right; merging equals go by arrival, as do roads that meet at a
+    junction with stop signs all round.
     """
     right = np.zeros(len(pairs), np.int64)
     marked = np.zeros(len(pairs), np.int64)
@@ -157,7 +212,7 @@ def _right_of_way(scenario: Scenario, path: Float, ptr: Int, modes: Int, arcs: F
             right[row] = 1 if (modes[a] == WALKER) == bool(marked[row]) else -1
             continue
         rank = [0.0, 0.0]
-        headings = []
+        headings, approach = [], []
         for side, agent in enumerate((a, b)):
             begin, end = arcs[row, 2 * side], arcs[row, 2 * side + 1]
             own = path[ptr[agent] : ptr[agent + 1]]
@@ -168,7 +223,10 @@ def _right_of_way(scenario: Scenario, path: Float, ptr: Int, modes: Int, arcs: F
             if any(begin - 25.0 < arc <= begin + 1.0 for arc in minor.get(int(agent), ())):
                 rank[side] += 10.0
             headings.append(own[min(max(int(begin / SPACING), 0), len(own) - 1), PATH_HEADING])
+            approach.append(near[0, PATH_HEADING] if len(near) else 0.0)
         cross = np.sin(headings[1] - headings[0])  # > 0: the second drives towards the first one's left
+        if min(rank) >= 10.0 and abs(np.sin(approach[1] - approach[0])) > 0.5:
+            continue  # stop signs all round: who comes first
         if rank[0] != rank[1]:
             right[row] = 1 if rank[0] < rank[1] else -1
         elif abs(cross) > 0.5:

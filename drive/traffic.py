@@ -44,9 +44,11 @@ from drive.kernels.traffic_world import (
     NOISE,
     NOW_ROWS,
     OFFSET,
+    PATH_COLUMNS,
     PATH_HEADING,
     PATH_HIGH,
     PATH_LOW,
+    PATH_RIGHT,
     PATH_X,
     PATH_Y,
     PEDAL,
@@ -118,11 +120,12 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
     for agent, piece in enumerate(pieces):
         if len(piece):
             modes[agent] = WALKER if tracks.kind[agent] == AgentKind.PEDESTRIAN else DRIVER
-    path = np.concatenate([*pieces, np.zeros((0, 6))])
+    path = np.concatenate([*pieces, np.zeros((0, PATH_COLUMNS))])
     path_ptr = np.concatenate(((0,), np.cumsum([len(piece) for piece in pieces]))).astype(np.int64)
     room = _room(scenario.map, drivers, tracks.size, path, path_ptr, modes)
     lines = [stop_places(scenario, path[path_ptr[a] : path_ptr[a + 1]]) for a in range(agents)]
-    zone_arc, zone, zone_ptr = conflicts(scenario, path, path_ptr, modes, drivers, room)
+    zone_arc, zone, zone_ptr, against_ego = conflicts(scenario, path, path_ptr, modes, drivers, room, lines)
+    path[:, PATH_RIGHT] = against_ego
     line_ptr = np.concatenate(((0,), np.cumsum([len(rows) for rows in lines])))
     rows = (path_ptr, line_ptr, zone_ptr)
     who = np.column_stack((modes, first, last, *(bound for ptr in rows for bound in (ptr[:-1], ptr[1:]))))
@@ -196,12 +199,12 @@ def _presence(valid: NDArray[np.bool_], start: int) -> tuple[Int, Int]:
 
 
 def _compile_path(paths: Paths, agent: int, driver: Float, entry: Float) -> Float:
-    """Points every SPACING ``[P, 6]`` (columns in ``traffic_world``), with the speed that suits the driver, or none."""
+    """Points every SPACING ``[P, 7]`` (columns in ``traffic_world``), with the speed that suits the driver, or none."""
     rows = slice(int(paths.ptr[agent]), int(paths.ptr[agent + 1]))
     points = np.asarray(paths.points[rows], np.float64)
     limit = np.asarray(paths.limit[rows], np.float64)
     if len(points) < 2:
-        return np.zeros((0, 6))
+        return np.zeros((0, PATH_COLUMNS))
     if (entry - points[0]) @ (points[1] - points[0]) < -0.25 * np.hypot(*(points[1] - points[0])):
         points, limit = np.concatenate((entry[None], points)), np.concatenate((limit[:1], limit))  # it begins ahead
     arc = arc_length(points)
@@ -209,7 +212,7 @@ def _compile_path(paths: Paths, agent: int, driver: Float, entry: Float) -> Floa
     arc, points, limit = arc[kept], points[kept], limit[kept]
     count = int(arc[-1] / SPACING) + 1
     if count < 4:
-        return np.zeros((0, 6))
+        return np.zeros((0, PATH_COLUMNS))
     at = SPACING * np.arange(count)
     x, y = np.interp(at, arc, points[:, 0]), np.interp(at, arc, points[:, 1])
     direction = np.unwrap(np.arctan2(np.gradient(y), np.gradient(x)))
@@ -222,7 +225,7 @@ def _compile_path(paths: Paths, agent: int, driver: Float, entry: Float) -> Floa
     slope = 2.0 * np.clip(0.75 * driver[Driver.DECELERATION], 1.2, 2.0) * at
     square = np.minimum.accumulate((np.maximum(speed, 0.5) ** 2 + slope)[::-1])[::-1] - slope
     turn = np.concatenate(((0.0,), np.cumsum(np.abs(np.diff(direction)))))
-    return np.column_stack((x, y, direction, curvature, np.sqrt(square), turn))
+    return np.column_stack((x, y, direction, curvature, np.sqrt(square), turn, np.zeros(count)))
 
 
 def _room(vector_map: VectorMap, drivers: Float, size: Float, path: Float, path_ptr: Int, modes: Int) -> Float:

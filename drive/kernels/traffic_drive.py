@@ -43,6 +43,7 @@ from drive.kernels.traffic_world import (
     ORDER_SPEED,
     PATH_HIGH,
     PATH_LOW,
+    PATH_RIGHT,
     PATH_SPEED,
     PATH_TURN,
     PATH_X,
@@ -71,6 +72,10 @@ _KICK = np.sqrt(1.0 - _DECAY**2)
 MARGIN, STATIC_MARGIN = 0.25, 0.1  # m on each side of the own body in which others count as ahead
 ALERT = 2.5  # m/s2: if more deceleration than this is needed, the driver acts at once
 DISTRACTION_RATE = 1.0 / 120.0  # 1/s
+NEAR_ROUTE = 4.0  # m: the ego is not exactly on its route, and does not go exactly straight on
+EGO_BRAKES = 3.0  # m/s2: what a driver who has the right of way expects of the ego
+SPARE = 1.5  # s between leaving a conflict and the ego's arrival
+LONG_WAIT = 30.0  # s of waiting after which 30 % less is demanded
 
 
 @kernel
@@ -248,6 +253,8 @@ def cross_traffic(
 
     The other one (the ego, a replayed agent) is taken to go straight on at its speed. It is left alone if one of the
     two is clearly through before the other; else a driver lets a replayed agent pass, and the ego if that comes first.
+    Where the right of way against the ego's route is known it decides: a driver who has it goes on while the ego can
+    still stop, one who has not demands a gap, unless the ego is stopping itself.
     """
     walker = who[i, MODE] == WALKER
     v, speed = motion[i, MOVING], now[SPEED, j]
@@ -281,10 +288,24 @@ def cross_traffic(
         if careless or stops or leave + 2.0 * factor < other_arrives:
             return FAR, 0.0
         return gap, 0.0
-    if leave + 0.8 * factor < other_arrives or other_leaves + 0.3 < arrive:
+    right = 0.0
+    if j == len(who):
+        row = who[i, PATH_LOW] + max(int((first - NEAR_ROUTE) / SPACING), 0)
+        stop = min(who[i, PATH_LOW] + int((last + NEAR_ROUTE) / SPACING) + 1, who[i, PATH_HIGH])
+        while row < stop and right == 0.0:
+            right = path[row, PATH_RIGHT]
+            row += 1
+    if right > 0.0 and speed * speed < 2.0 * EGO_BRAKES * max(way - 1.0, 0.1):
+        return FAR, 0.0  # it can still stop, and has to
+    if right < 0.0 and stops:
+        return FAR, 0.0
+    spare = 0.8 * factor
+    if right < 0.0:
+        spare = SPARE * factor * (1.0 - 0.3 * min(motion[i, WAITED] / LONG_WAIT, 1.0))
+    if leave + spare < other_arrives or other_leaves + 0.3 < arrive:
         return FAR, 0.0
     patient = motion[i, WAITED] <= driver[i, D_PATIENCE]
-    if j == len(who) and (arrive + 0.3 < other_arrives or (stops and not patient)):
+    if j == len(who) and right >= 0.0 and (arrive + 0.3 < other_arrives or (stops and not patient)):
         return FAR, 0.0
     if needed_deceleration(v, gap, 0.0, 0.0) > 0.8 * driver[i, D_MAX]:
         return FAR, 0.0

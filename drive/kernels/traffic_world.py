@@ -31,8 +31,9 @@ MODE, FIRST, LAST, PATH_LOW, PATH_HIGH, LINE_LOW, LINE_HIGH, ZONE_LOW, ZONE_HIGH
 # columns of ``driver`` [A, 19] after drive.drivers.Driver: size, room on either side of the path inside the lane [m]
 LENGTH, WIDTH, ROOM = DRIVER_COLUMNS, DRIVER_COLUMNS + 1, DRIVER_COLUMNS + 2
 # columns of ``path``: box centre [m], direction [rad, continuous], curvature [1/m], greatest sensible speed [m/s],
-# turning up to here in either direction [rad]
-PATH_X, PATH_Y, PATH_HEADING, PATH_CURVATURE, PATH_SPEED, PATH_TURN = range(6)
+# turning up to here in either direction [rad], right of way where the path meets the ego's route (1 own, -1 ego's)
+PATH_X, PATH_Y, PATH_HEADING, PATH_CURVATURE, PATH_SPEED, PATH_TURN, PATH_RIGHT = range(7)
+PATH_COLUMNS = 7
 # columns of ``line``: arc length of the line on the path [m], row of ``light`` or -1 for a stop sign
 LINE_ARC, LINE_LIGHT = range(2)
 # columns of ``zone_arc``: where the own box centre's path runs through the conflict, and the other one's path [m]
@@ -60,7 +61,7 @@ NOW_ROWS = 10
 class TrafficWorld(NamedTuple):
     """What does not change: A agents, T scene steps, N path points, M conflict rows, L lights, E events.
 
-    ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 19]``, ``path [N, 6]`` (a point every
+    ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 19]``, ``path [N, 7]`` (a point every
     SPACING), ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` have the columns above. ``position``,
     ``heading``, ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 10]``
     the events with one more column, the speed limit [m/s] at the point of conflict.

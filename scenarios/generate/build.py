@@ -115,7 +115,7 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     for row, actor in enumerate(setting.actors):
         for column, value in actor.driver.items():
             drivers[row, column] = value
-    lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt))
+    lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = ego_task(setting.network, setting.way, setting.style, lights)
     kept = apart(setting)
     for _ in range(REMOVALS):

@@ -67,11 +67,17 @@ class Movement(Enum):
 
 
 class Control(Enum):
-    """Who decides at a junction. The corridor (leg 0 and the leg opposite) is the major road."""
+    """Who decides at a junction.
+
+    With ``YIELD`` and ``STOP`` the legs that are not major have the sign; ``ALL_WAY`` has stop signs on every leg,
+    ``NONE`` no sign at all: priority to the right.
+    """
 
     SIGNAL = "signal"
     YIELD = "yield"
     STOP = "stop"
+    ALL_WAY = "all_way"
+    NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -126,13 +132,17 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Junction:
-    """A built junction. ``ring [Q, 2]`` is the paved area from mouth to mouth, counter-clockwise."""
+    """A built junction. ``ring [Q, 2]`` is the paved area from mouth to mouth, counter-clockwise.
+
+    ``major`` names the legs that have the right of way by sign; empty: leg 0 and the one opposite, or all but a stem.
+    """
 
     legs: tuple[Leg, ...]
     ring: Float
     connectors: tuple[Connector, ...]
     conflicts: tuple[Conflict, ...]
     control: Control
+    major: tuple[int, ...] = ()
 
     def at(self, pose: Float) -> "Junction":
         """The junction moved by the rigid motion that takes the origin to ``pose`` (x, y, heading)."""
@@ -155,7 +165,12 @@ class Junction:
 
 
 def build_junction(
-    plans: tuple[LegPlan, ...], radii: tuple[float, ...], crosswalk_depth: float, setback: float, control: Control
+    plans: tuple[LegPlan, ...],
+    radii: tuple[float, ...],
+    crosswalk_depth: float,
+    setback: float,
+    control: Control,
+    major: tuple[int, ...] = (),
 ) -> Junction | None:
     """Build a junction, or None where the legs leave no room for it.
 
@@ -165,6 +180,7 @@ def build_junction(
         crosswalk_depth: Extent [m] of crosswalks along the road.
         setback: Distance [m] from the corner tangent to the crosswalk, and from the crosswalk to the stop line.
         control: Signal or priority.
+        major: Legs of the major road, where it is not the one of leg 0.
     """
     corners = [_corner(plans[i], plans[(i + 1) % len(plans)], radii[i]) for i in range(len(plans))]
     if any(corner is None for corner in corners):
@@ -181,7 +197,7 @@ def build_junction(
     connectors = _connectors(plans, legs, corners, radii)
     if ring is None or connectors is None or not _covered(ring, connectors):
         return None
-    return Junction(tuple(legs), ring, connectors, find_conflicts(connectors), control)
+    return Junction(tuple(legs), ring, connectors, find_conflicts(connectors), control, major)
 
 
 def _covered(ring: Float, connectors: tuple[Connector, ...]) -> bool:

@@ -41,7 +41,10 @@ GUTTER = 0.5
 
 @dataclass(frozen=True)
 class JunctionDraw:
-    """A junction before it is built: legs (leg 0 comes from the root), and the leg by which the corridor leaves."""
+    """A junction before it is built: legs (leg 0 comes from the root), and the leg by which the corridor leaves.
+
+    ``major`` names the legs of the major road where it is not the one that leg 0 belongs to.
+    """
 
     plans: tuple[LegPlan, ...]
     radii: tuple[float, ...]
@@ -49,6 +52,7 @@ class JunctionDraw:
     setback: float
     control: Control
     exit: int
+    major: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def _grow(layout: Layout) -> tuple[list[Road], list[Junction], list[int]] | None
     junctions: list[Junction] = []
     corridor = [0]
     for number, draw in enumerate(layout.junctions):
-        built = build_junction(draw.plans, draw.radii, draw.crosswalk_depth, draw.setback, draw.control)
+        built = build_junction(draw.plans, draw.radii, draw.crosswalk_depth, draw.setback, draw.control, draw.major)
         if built is None:
             return None
         arriving = corridor[-1]
@@ -304,13 +304,18 @@ def _placed_junction(junction: Junction, put) -> Junction:  # type: ignore[no-un
 
 def _stop_lines(layout, roads, junctions, at_leg, put) -> list[StopLine]:  # type: ignore[no-untyped-def]
     lines = []
-    cause = {Control.SIGNAL: StopCause.SIGNAL, Control.YIELD: StopCause.YIELD, Control.STOP: StopCause.STOP_SIGN}
+    cause = {
+        Control.SIGNAL: StopCause.SIGNAL,
+        Control.YIELD: StopCause.YIELD,
+        Control.STOP: StopCause.STOP_SIGN,
+        Control.ALL_WAY: StopCause.STOP_SIGN,
+    }
     for number, junction in enumerate(junctions):
         for index, leg in enumerate(junction.legs):
             road, at_start = at_leg[number, index]
             if leg.section.backward == 0:
                 continue
-            if junction.control is not Control.SIGNAL and is_major(junction, index):
+            if is_major(junction, index):
                 if leg.crosswalk is None:
                     continue
                 why = StopCause.CROSSWALK
@@ -334,8 +339,16 @@ def _stop_lines(layout, roads, junctions, at_leg, put) -> list[StopLine]:  # typ
 
 
 def is_major(junction: Junction, leg: int) -> bool:
-    """True for leg 0 and the leg opposite, or for all but leg 0 if that is a stem; the others give way without
-    signals."""
+    """True for legs that nothing but traffic stops: those of the major road, and all where there is no sign at all.
+
+    Unless the junction names its major legs these are leg 0 and the leg opposite, or all but leg 0 if that is a stem.
+    """
+    if junction.control in (Control.SIGNAL, Control.ALL_WAY):
+        return False
+    if junction.control is Control.NONE:
+        return True
+    if junction.major:
+        return leg in junction.major
     headings = [item.mouth[2] for item in junction.legs]
     turns = [abs(float(wrap_angle(heading - headings[0] - np.pi))) for heading in headings[1:]]
     straight = int(np.argmin(turns)) + 1

@@ -11,13 +11,15 @@ import numpy as np
 
 from drive.geometry import wrap_angle
 from drive.kernels.traffic_world import FAR
+from drive.map import StopCause
 from drive.scene import DT, Lights
 from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
+from scenarios.generate.junction import Movement
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
-from scenarios.generate.search import SPACING, Others, Task, pose_at, roll
+from scenarios.generate.search import BEFORE_SIGN, SPACING, STANDING, Others, Task, pose_at, roll
 
 HORIZON = 60  # samples a candidate is rolled for
 EVERY = 10  # samples after which it is looked again
@@ -113,27 +115,76 @@ def ego_task(network: Network, way: Way, style: Style, lights: Lights) -> Task:
         crossings.append((arc - depth / 2, arc + depth / 2))
         rings.append((*item.line.mean(axis=0), *along, float(np.hypot(*walk)) / 2))
         holds.append(arc - depth / 2 - WAIT_BEFORE)
-    numbers = {lane: key for key, lane in network.connector_lanes.items()}
-    for begin, lane in zip(way.begin, way.lanes, strict=True):
-        if lane not in numbers:
-            continue
-        holds.append(begin - WAIT_BEFORE)
-        junction, own = numbers[lane]
-        meets = [
-            conflict.on_first[0] if conflict.first == own else conflict.on_second[0]
-            for conflict in network.junctions[junction].conflicts
-            if own in (conflict.first, conflict.second) and conflict.kind != "diverge"
-        ]
-        if meets and min(meets) > 4.0:
-            holds.append(begin + min(meets) - WAIT_BEFORE)
+    waits, boxes = junction_places(network, way)
     return Task(
         path=ego_path(way, style),
         lines=np.array(sorted(lines), np.float64).reshape(-1, 2),
         crossings=np.array(crossings, np.float64).reshape(-1, 2),
         rings=np.array(rings, np.float64).reshape(-1, 5),
-        holds=np.array(sorted(holds), np.float64),
+        holds=np.array(sorted({*holds, *waits}), np.float64),
+        signs=sign_arcs(network, way),
+        boxes=boxes,
         style=style.row(),
         vehicle=VEHICLE,
+    )
+
+
+def junction_places(network: Network, way: Way) -> tuple[list[float], Float]:
+    """Where one waits at the junctions of a way (arc lengths of the front), and the stretches to keep clear ``[*, 2]``.
+
+    One waits at the line, before the first conflict, and to turn across the oncoming lane before the first conflict
+    with those who come from opposite; the stretch to keep clear begins at the last of these places.
+    """
+    numbers = {lane: key for key, lane in network.connector_lanes.items()}
+    waits: list[float] = []
+    boxes: list[tuple[float, float]] = []
+    for begin, lane in zip(way.begin, way.lanes, strict=True):
+        if lane not in numbers:
+            continue
+        number, own = numbers[lane]
+        junction = network.junctions[number]
+        waits.append(begin - WAIT_BEFORE)
+        meets = [
+            (conflict.second, conflict.on_first) if conflict.first == own else (conflict.first, conflict.on_second)
+            for conflict in junction.conflicts
+            if own in (conflict.first, conflict.second) and conflict.kind != "diverge"
+        ]
+        if not meets:
+            continue
+        first = min(interval[0] for _, interval in meets)
+        mouth = junction.legs[junction.connectors[own].leg_in].mouth[2]
+        opposite = [
+            interval[0]
+            for other, interval in meets
+            if np.cos(junction.legs[junction.connectors[other].leg_in].mouth[2] - mouth) < -0.7
+        ]
+        if first > 4.0:
+            waits.append(begin + first - WAIT_BEFORE)
+        if opposite and min(opposite) > first + 2.0 and junction.connectors[own].movement is Movement.LEFT:
+            first = min(opposite)
+            waits.append(begin + first - WAIT_BEFORE)
+        boxes.append((begin + first, begin + max(interval[1] for _, interval in meets)))
+    return waits, np.array(boxes, np.float64).reshape(-1, 2)
+
+
+def sign_arcs(network: Network, way: Way) -> Float:
+    """Arc lengths ``[*]`` [m] of the stop signs' lines that a way crosses, ascending."""
+    found = []
+    for line in np.flatnonzero(network.map.stop_cause == StopCause.STOP_SIGN):
+        closed = network.map.stop_lanes[network.map.stop_lanes_ptr[line] : network.map.stop_lanes_ptr[line + 1]]
+        arc = meeting_arc(way, network.map.stop_segment[line]) if np.isin(closed, way.lanes).any() else None
+        if arc is not None:
+            found.append(arc)
+    return np.array(sorted(found), np.float64)
+
+
+def _not_yet_stopped(signs: Float, motion: Float) -> Float:
+    """The signs' lines that the drive so far has neither passed nor stopped at."""
+    front = motion[:, 0] + PACIFICA.front
+    standing = front[motion[:, 1] < STANDING]
+    return np.array(
+        [arc for arc in signs if front[-1] <= arc and not ((standing > arc - BEFORE_SIGN) & (standing <= arc)).any()],
+        np.float64,
     )
 
 
@@ -146,7 +197,9 @@ def drive(world: TrafficWorld, state: TrafficState, others: Others, task: Task, 
     scratch = copy_traffic(state)
     last, at, before = len(motion) - 1, 0, 0
     trial = np.empty((HORIZON + 1, 3))
+    signs = task.signs
     while at < last:
+        task = task._replace(signs=_not_yet_stopped(signs, motion[: at + 1]))
         steps = min(HORIZON, last - at)
         least, chosen, best = np.inf, 0, DRIVE_ON
         for number, candidate in candidates(task, motion[at]):
@@ -168,7 +221,7 @@ def candidates(task: Task, now: Float) -> Iterator[tuple[int, Float]]:
     """Numbered candidates (speed factor, headway factor, place to stop, firm brake) for an ego at ``now`` (arc, speed,
     _).
 
-    Drive on; slower for a moment; more distance; hold at one of the next two waiting places; brake for a moment.
+    Drive on; slower for a moment; more distance; hold at one of the next three waiting places; brake for a moment.
     """
     yield 0, DRIVE_ON
     for number, factor in enumerate((0.75, 0.5, 0.28), start=1):
@@ -177,9 +230,9 @@ def candidates(task: Task, now: Float) -> Iterator[tuple[int, Float]]:
     front, speed = now[0] + PACIFICA.front, now[1]
     gaps = task.holds - front
     within = (gaps > -0.3) & (gaps < 60.0) & (speed**2 < 6.0 * np.maximum(gaps, 0.1))
-    for number, hold in enumerate(task.holds[within][:2], start=5):
+    for number, hold in enumerate(task.holds[within][:3], start=5):
         yield number, np.array((1.0, 1.0, hold, 0.0))
-    for number, brake in enumerate((1.5, 3.2), start=7):
+    for number, brake in enumerate((1.5, 3.2), start=8):
         yield number, np.array((1.0, 1.0, FAR, brake))
 
 

@@ -36,6 +36,7 @@ CONTACT, VIOLATION = 1e4, 1e3
 PASSING = 20  # samples for which a candidate's slower pace or brake lasts
 RED = 3
 PEDESTRIAN = 8
+STANDING, BEFORE_SIGN = 0.1, 2.0  # m/s, m: who stands like this has stopped at the sign
 
 
 class Others(NamedTuple):
@@ -56,7 +57,8 @@ class Task(NamedTuple):
     ``path [P, 6]`` its rear axle's way, one row every SPACING; ``lines [*, 2]`` arc lengths of signalled stop lines and
     their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 5]``:
     centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc
-    lengths where its front may wait; ``style [6]``; ``vehicle [3]``.
+    lengths where its front may wait; ``signs [*]`` ascending arc lengths of stop signs' lines not yet stopped at;
+    ``boxes [*, 2]`` stretches of junctions in which nobody may be left standing; ``style [6]``; ``vehicle [3]``.
     """
 
     path: Float
@@ -64,6 +66,8 @@ class Task(NamedTuple):
     crossings: Float
     rings: Float
     holds: Float
+    signs: Float
+    boxes: Float
     style: Float
     vehicle: Float
 
@@ -195,6 +199,7 @@ def roll(
     hazard, effort = 0.0, 0.0
     length, width, to_center = vehicle[LENGTH], vehicle[WIDTH], vehicle[TO_CENTER]
     free_arc, free_speed = start[0], start[1]
+    sign = 0 * k  # not a literal: that would have callees compiled again
     for n in range(steps):
         at = k + n
         arc, v, a = motion[n]
@@ -203,6 +208,12 @@ def roll(
         gap, lead = nearest_lead(task, others, arc, v, at)
         front = arc + to_center + 0.5 * length
         stop = min(red_line(task.lines, world.light, world.begin[0] + at, front, v), candidate[STOP])
+        while sign < len(task.signs) and (
+            front > task.signs[sign] or (v < STANDING and front > task.signs[sign] - BEFORE_SIGN)
+        ):
+            sign += 1
+        if sign < len(task.signs):
+            stop = min(stop, task.signs[sign] - 0.6)
         new_a = next_acceleration(task, candidate, n >= PASSING, arc, v, a, gap, lead, stop)
         new_v = v + new_a * DT
         if new_v < 0.04 and new_a <= 0.0:
@@ -261,6 +272,9 @@ def price(
     for row in range(len(lines)):
         if before < lines[row, 0] <= front and world.light[int(lines[row, 1]), world.begin[0] + at] == RED:
             cost += VIOLATION / DT
+    for row in range(len(task.boxes)):
+        if v < 0.5 and front > task.boxes[row, 0] + 0.5 and rear < task.boxes[row, 1]:
+            cost += 20.0
     if gap < FAR:
         safe = 1.0 + 0.8 * v
         if gap < safe:

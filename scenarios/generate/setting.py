@@ -11,6 +11,7 @@ from scenarios.generate.knobs import Knob, Recipe, stream
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way
 from scenarios.generate.reference import Style
+from scenarios.generate.signals import SignalPlan
 
 
 class Draws:
@@ -57,6 +58,7 @@ class Setting:
         side: Offset [m, left positive] from the way at which the ego begins (in a lane that it has to leave).
         beside: Where the ego may leave its lane, and to what offset.
         slack: Best gap over needed gap, where the event is a decision; None where it is a conflict.
+        signals: Signals that the event needs in a certain state; the others are drawn.
         facts: Numbers worth keeping in the provenance.
     """
 
@@ -73,6 +75,7 @@ class Setting:
     side: float = 0.0
     beside: tuple[Beside, ...] = ()
     slack: float | None = None
+    signals: tuple[SignalPlan, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from drive.scene import LightState
 from scenarios.generate import FAMILIES
 from scenarios.generate.checks import check_network, leaves_road, random_walk
 from scenarios.generate.junction import Control, Movement
-from scenarios.generate.signals import draw_lights, phase_plan
+from scenarios.generate.signals import Phasing, draw_lights, phase_plan
 from tests.scenarios.generated import setting
 
 DRAWS = [(family, index) for family in FAMILIES for index in range(20)]
@@ -141,6 +141,6 @@ def test_lights_go_from_green_over_yellow_to_red_and_back_to_green():  # type: i
 def test_every_connector_of_a_signalled_junction_has_a_phase():  # type: ignore[no-untyped-def]
     for network in _signalled():
         for junction in network.junctions:
-            for protected in (False, True):
-                members = [item for phase in phase_plan(junction, protected) for item in phase]
+            for phasing in Phasing:
+                members = [item for phase in phase_plan(junction, phasing) for item in phase]
                 assert sorted(members) == list(range(len(junction.connectors)))
