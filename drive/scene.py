@@ -127,8 +127,8 @@ class Event(IntEnum):
     Y = 4
     TIMEOUT = 5  # s after the start: fires then at the latest
     ACTION = 6  # Action
-    RATE = 7  # m/s2, size of the acceleration used
-    TARGET = 8  # m/s, speed aimed for
+    RATE = 7  # m/s2, size of the acceleration used; OFFSET: s, duration
+    TARGET = 8  # m/s, speed aimed for; OFFSET: m left of the agent's path
 
 
 EVENT_COLUMNS = len(Event)
@@ -142,10 +142,17 @@ class Trigger(IntEnum):
 
 
 class Action(IntEnum):
-    """What a scripted event does. The last one fired counts."""
+    """What a scripted event does. The last one fired counts; orders along and across do not cancel each other.
+
+    OFFSET moves the agent sideways on its path, smoothly (a quintic) from where it is to TARGET, in RATE seconds or as
+    long as its speed makes it: it moves where it points, and standing still it stays. It does not begin while somebody
+    is right beside it on that side, and keeps behind what is ahead on either line. With RATE 0 and TARGET where the
+    agent already is, it stays there (a vehicle at the kerb, in the next lane).
+    """
 
     NORMAL = 0  # drive or walk by the agent's own parameters again
     SPEED = 1  # go to TARGET at RATE whatever the situation allows beyond that (never faster than a lead permits)
+    OFFSET = 2  # go to TARGET beside the own path within RATE seconds
 
 
 @dataclass(frozen=True)
@@ -244,10 +251,23 @@ class Scenario:
         for name, lanes in (("route", self.route), ("lights.lane", self.lights.lane)):
             if lanes.size and (lanes.min() < 0 or lanes.max() >= self.map.lanes):
                 raise self._error(f"{name} holds lane indices outside [0, {self.map.lanes})")
-        if len(self.script) and not (self.script[:, Event.AGENT] < agents).all():
-            raise self._error("script names an agent that does not exist")
+        self._validate_script(agents)
         if self.paths is not None and len(self.paths.ptr) != agents + 1:
             raise self._error(f"paths.ptr has {len(self.paths.ptr)} offsets, expected {agents + 1}")
 
+    def _validate_script(self, agents: int) -> None:
+        for row, event in enumerate(self.script):
+            if not (0 <= event[Event.AGENT] < agents and float(event[Event.AGENT]).is_integer()):
+                raise self._error(f"script[{row}] names an agent that does not exist ({event[Event.AGENT]:g})")
+            for column, known in ((Event.TRIGGER, Trigger), (Event.ACTION, Action)):
+                if event[column] not in tuple(known):
+                    raise self._error(f"script[{row}] has {column.name} {event[column]:g}, expected {_numbers(known)}")
+            if event[Event.RATE] < 0.0:
+                raise self._error(f"script[{row}] has RATE {event[Event.RATE]:g}, expected 0 or more")
+
     def _error(self, what: str) -> ScenarioError:
         return ScenarioError(f"scenario {self.id!r}: {what}")
+
+
+def _numbers(known: type[IntEnum]) -> str:
+    return ", ".join(f"{member.value} ({member.name})" for member in known)

@@ -10,6 +10,7 @@ from drive.kernels import kernel
 from drive.kernels.geometry import wrap
 from drive.kernels.traffic_drive import PEDAL_NOISE, WEAVE, drive_noise, follow
 from drive.kernels.traffic_follow import idm, needed_deceleration, path_pose
+from drive.kernels.traffic_shift import begin_shift, shift
 from drive.kernels.traffic_world import (
     ACCELERATION,
     ACTIVE,
@@ -46,6 +47,11 @@ from drive.kernels.traffic_world import (
     RADIUS,
     REPLAY,
     ROOM,
+    SHIFT,
+    SHIFT_BY,
+    SHIFT_DONE,
+    SHIFT_FROM,
+    SHIFT_HELD,
     SIN,
     SLOPE,
     SPACING,
@@ -60,6 +66,7 @@ from drive.kernels.traffic_world import (
     Y,
 )
 from drive.kernels.traffic_yield import award, find_closed, look_for_lines, occupy, release, request
+from drive.scene import Action
 
 __all__ = ["TrafficState", "TrafficWorld", "traffic_rollout", "traffic_step"]
 
@@ -78,6 +85,7 @@ D_BIAS, D_NOISE, D_SEED, D_START = (
     Driver.SEED.value,
     Driver.START_LOSS.value,
 )
+ACTION_OFFSET = float(Action.OFFSET)
 PEDAL_SD, WEAVE_SD = 0.12, 0.15  # m/s2, m: times NOISE
 JERK, BRAKE_JERK, ALERT_JERK = 4.0, 8.0, 15.0  # m/s3
 
@@ -115,7 +123,7 @@ def traffic_step(
     now[AURA, agents] = 3.0 * abs(ego_speed)
     state.ego_before[0] = ego_speed
 
-    fire_events(world.script, state.fired, motion, now, k)
+    fire_events(who, world.script, state.fired, motion, now, k)
     release(who, driver, mind, motion, zone, zone_arc, owner)
     occupy(who, driver, mind, motion, zone, zone_arc, owner)
     look_for_lines(who, driver, world.line, world.light, step, mind, motion, k)
@@ -245,7 +253,7 @@ def recall(
 
 
 @kernel
-def fire_events(script: Float, fired: Bool, motion: Float, now: Float, k: int) -> None:
+def fire_events(who: Int, script: Float, fired: Bool, motion: Float, now: Float, k: int) -> None:
     """Give scripted orders whose trigger fires at sample ``k`` (columns: :class:`drive.scene.Event`)."""
     ego = now.shape[1] - 1
     for e in range(len(script)):
@@ -260,6 +268,9 @@ def fire_events(script: Float, fired: Bool, motion: Float, now: Float, k: int) -
         if due:
             fired[e] = True
             agent = int(script[e, 0])
+            if script[e, 6] == ACTION_OFFSET:
+                begin_shift(who, motion, agent, script[e, 8], script[e, 7])
+                continue
             motion[agent, ORDER], motion[agent, ORDER_RATE] = script[e, 6], script[e, 7]
             motion[agent, ORDER_SPEED] = script[e, 8]
 
@@ -359,8 +370,9 @@ def move(
 ) -> None:
     """Move everybody on along their paths and write sample ``k + 1``; at the path's end agents leave.
 
-    Across, agents settle at their place in the lane, critically damped over the way driven. The slope of the offset is
-    the tangent of the heading relative to the path, so the body moves where it points.
+    Across, agents settle at their place in the lane, critically damped over the way driven, or shift to where an order
+    has them. The slope of the offset is the tangent of the heading relative to the path, so the body moves where it
+    points.
     """
     for i in range(len(who)):
         if mind[i, LIFE] != ACTIVE:
@@ -373,13 +385,24 @@ def move(
             travelled = 0.5 * v * min(DT, v / max(-command, 1e-3))
             new_speed, motion[i, PEDAL] = 0.0, 0.0
         row = min(max(low + int(motion[i, ARC] / SPACING), low), high - 1)
-        scale = 2.0 if who[i, MODE] == WALKER else 5.0 + 0.8 * v
-        target = driver[i, D_BIAS] + driver[i, D_NOISE] * WEAVE_SD * motion[i, WEAVE]
-        target = min(max(target, -driver[i, ROOM]), driver[i, ROOM])
-        cos = 1.0 / math.sqrt(1.0 + slope * slope)
-        slope += travelled * ((target - offset) / (scale * scale) - 2.0 * slope / scale)
+        cos, across = 1.0 / math.sqrt(1.0 + slope * slope), 0.0
+        ordered, done = motion[i, SHIFT] != 0.0, motion[i, SHIFT_DONE]
+        if ordered and done < 1.0 and (done > 0.0 or motion[i, SHIFT_HELD] == 0.0):
+            across = shift(who, motion, i, travelled)
+            if travelled > 1e-6:
+                cos = math.sqrt(1.0 - (across / travelled) ** 2)
+                slope = across / (travelled * cos)
+        else:
+            scale = 2.0 if who[i, MODE] == WALKER else 5.0 + 0.8 * v
+            target = driver[i, D_NOISE] * WEAVE_SD * motion[i, WEAVE]
+            target += 0.0 if ordered else driver[i, D_BIAS]
+            target = min(max(target, -driver[i, ROOM]), driver[i, ROOM])
+            if ordered:
+                target += motion[i, SHIFT_FROM] + (motion[i, SHIFT_BY] if done > 0.0 else 0.0)
+            across = travelled * cos * slope
+            slope += travelled * ((target - offset) / (scale * scale) - 2.0 * slope / scale)
         motion[i, ARC] += travelled * cos / max(1.0 - path[row, PATH_CURVATURE] * offset, 0.3)
-        offset += travelled * cos * motion[i, SLOPE]
+        offset += across
         motion[i, MOVING], motion[i, OFFSET], motion[i, SLOPE] = new_speed, offset, slope
         if motion[i, ARC] >= (high - low - 1) * SPACING or k + 1 > who[i, LAST]:
             mind[i, LIFE] = GONE

@@ -14,6 +14,7 @@ from drive.kernels.traffic_follow import (
     ray_on_path,
     travel_time,
 )
+from drive.kernels.traffic_shift import shift_ahead
 from drive.kernels.traffic_world import (
     ACCELERATION,
     ACTIVE,
@@ -49,6 +50,11 @@ from drive.kernels.traffic_world import (
     PATH_X,
     PATH_Y,
     RADIUS,
+    SHIFT,
+    SHIFT_BY,
+    SHIFT_DONE,
+    SHIFT_FROM,
+    SHIFT_HELD,
     SIN,
     SPACING,
     SPEED,
@@ -70,6 +76,7 @@ PEDAL_NOISE, GAP_ERROR, SPEED_ERROR, WEAVE = NOISE, NOISE + 1, NOISE + 2, NOISE 
 _DECAY = np.exp(-DT / np.array([1.5, 15.0, 15.0, 6.0]))
 _KICK = np.sqrt(1.0 - _DECAY**2)
 MARGIN, STATIC_MARGIN = 0.25, 0.1  # m on each side of the own body in which others count as ahead
+BESIDE = 0.3  # m: a shift sideways does not begin while somebody is this near in front or behind
 ALERT = 2.5  # m/s2: if more deceleration than this is needed, the driver acts at once
 DISTRACTION_RATE = 1.0 / 120.0  # 1/s
 NEAR_ROUTE = 4.0  # m: the ego is not exactly on its route, and does not go exactly straight on
@@ -131,8 +138,12 @@ def follow(
         (path[row + 1, PATH_X] - path[row, PATH_X]) / SPACING,
         (path[row + 1, PATH_Y] - path[row, PATH_Y]) / SPACING,
     )
-    aside = now[HALF_WIDTH, i] + 1.0 + (end - arc) * min(turn, 1.6)
-    reach = 0.5 * (end - arc) + SPACING + now[HALF_WIDTH, i] + 1.0 + abs(offset)
+    shifting = motion[i, SHIFT] != 0.0 and motion[i, SHIFT_DONE] < 1.0
+    target = motion[i, SHIFT_FROM] + motion[i, SHIFT_BY] if shifting else offset
+    waiting = shifting and motion[i, SHIFT_DONE] == 0.0
+    motion[i, SHIFT_HELD] = 0.0
+    aside = now[HALF_WIDTH, i] + 1.0 + (end - arc) * min(turn, 1.6) + abs(target - offset)
+    reach = 0.5 * (end - arc) + SPACING + now[HALF_WIDTH, i] + 1.0 + max(abs(offset), abs(target))
     near_gap, near_speed, urgent = FAR, 0.0, 0.0
     patience = 2.0 if walker else 1.0  # walkers look 6 s ahead, drivers 3 s
     for j in range(agents + 1):
@@ -144,19 +155,31 @@ def follow(
             continue
         # along and across the line; how far the box reaches either way
         dx, dy = now[X, j] - path[row, PATH_X], now[Y, j] - path[row, PATH_Y]
-        ahead, across = dx * ux + dy * uy, abs(dy * ux - dx * uy - offset)
+        ahead, side = dx * ux + dy * uy, dy * ux - dx * uy
         along, turned = now[COS, j] * ux + now[SIN, j] * uy, abs(now[SIN, j] * ux - now[COS, j] * uy)
         width = now[HALF_LENGTH, j] * turned + now[HALF_WIDTH, j] * abs(along)
         length = now[HALF_LENGTH, j] * abs(along) + now[HALF_WIDTH, j] * turned
         known = mode > CONSTANT_VELOCITY or abs(now[SPEED, j]) < 0.5  # does not cross by surprise
-        if known and (across > aside + width or (turn < 1.0 and ahead + length < -1.0)):
+        behind = half + 1.0 if waiting else 1.0
+        if known and (abs(side - offset) > aside + width or (turn < 1.0 and ahead + length < -behind)):
             continue
-        margin = now[HALF_WIDTH, i] + (STATIC_MARGIN if walker or abs(now[SPEED, j]) < 0.1 else MARGIN)
+        own = now[HALF_WIDTH, i]
+        center = offset
+        if shifting:  # what is ahead matters on every line from where one will be there to where one goes
+            gap = (row - low) * SPACING + ahead - length - front
+            if waiting and -2.0 * (half + length) - BESIDE < gap < BESIDE:
+                if abs(side - 0.5 * (offset + target)) < width + own + 0.5 * abs(target - offset):
+                    motion[i, SHIFT_HELD] = 1.0
+            else:
+                center = shift_ahead(motion, i, max(gap, 0.0))
+                own += 0.5 * abs(target - center)
+                center = 0.5 * (center + target)
+        margin = own + (STATIC_MARGIN if walker or abs(now[SPEED, j]) < 0.1 else MARGIN)
         near, far = FAR, FAR
         if turn < 0.005 and turned < 0.1:  # a straight road and a body along it, the usual case: no search
             near, far = (row - low) * SPACING + ahead - length, (row - low) * SPACING + ahead + length
             beside = near < front < far
-            if far < arc or near > end or across > width + (now[HALF_WIDTH, i] if beside else margin):
+            if far < arc or near > end or abs(side - center) > width + (own if beside else margin):
                 near = FAR
         else:
             for attempt in range(2):
@@ -166,7 +189,7 @@ def follow(
                     high,
                     arc,
                     end,
-                    offset,
+                    center,
                     margin,
                     half if attempt == 0 else 0.0,
                     now[X, j],
@@ -179,7 +202,7 @@ def follow(
                 )
                 if near >= front or far <= front:
                     break
-                margin = now[HALF_WIDTH, i]  # beside: only if the bodies themselves would touch
+                margin = own  # beside: only if the bodies themselves would touch
         if near < FAR:
             if far > front:
                 gap, speed = max(near - front, 0.05), now[SPEED, j] * along

@@ -74,6 +74,7 @@ def driving(
     size: tuple[float, float],
     *,
     side: float = 0.0,
+    aside: float = 0.0,
     critical: bool = False,
     role: str = "background",
     driver: dict[Driver, float] | None = None,
@@ -81,8 +82,10 @@ def driving(
 ) -> Actor | None:
     """A vehicle on a way at an arc length, or None where the way ends within its reach.
 
-    ``side`` [m, left positive] keeps it off the lane centre (cyclists). The path begins a little behind and ends well
-    beyond what can be reached, so that nobody brakes for the end of the world.
+    ``side`` [m, left positive] keeps it off the lane centre (cyclists). ``aside`` [m, left positive] has it begin
+    beside its path (at the kerb, in the next lane); it returns at once unless ``Action.OFFSET`` with that TARGET and
+    RATE 0 at time 0 holds it there. The path begins a little behind and ends well beyond what can be reached, so that
+    nobody brakes for the end of the world.
     """
     curve, length, arcs = way.curve, way.length, way.arc
     first = max(0.0, arc - BEHIND)
@@ -97,8 +100,8 @@ def driving(
         line = offset(line, side)
     limit = np.interp(stations, arcs, way.limit)
     pose = at_arc(way, arc)
-    if side:
-        pose = offset(pose[None], side)[0]
+    if side or aside:
+        pose = offset(pose[None], side + aside)[0]
     return Actor(
         kind,
         size,
