@@ -5,7 +5,7 @@ a handful of arrays: it goes to compiled kernels, to disk and to other processes
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -19,7 +19,7 @@ Bool = NDArray[np.bool_]
 
 
 class Layer(IntEnum):
-    """Layers of map areas."""
+    """Layers of map areas. OCCLUDER (buildings, hedges) hides what is behind it and matters to nothing else."""
 
     DRIVABLE = 0
     INTERSECTION = 1
@@ -266,6 +266,21 @@ def build_map(
     )
     built.validate()
     return built
+
+
+def add_areas(vector_map: VectorMap, areas: Sequence[Area]) -> VectorMap:
+    """The map with more areas (each ring ``[P, 2]`` m), for instance occluders that a scene places beside its road."""
+    rings = [np.asarray(ring, np.float64).reshape(-1, 2) for area in areas for ring in area.rings]
+    number = len(vector_map.area_layer)
+    return replace(
+        vector_map,
+        ring=np.concatenate((vector_map.ring, *rings)),
+        ring_ptr=np.concatenate((vector_map.ring_ptr, vector_map.ring_ptr[-1] + _offsets(rings)[1:])).astype(np.int32),
+        ring_area=np.concatenate(
+            (vector_map.ring_area, [number + row for row, area in enumerate(areas) for _ in area.rings])
+        ).astype(np.int32),
+        area_layer=np.concatenate((vector_map.area_layer, [area.layer for area in areas])).astype(np.int8),
+    )
 
 
 def _offsets(rows: Sequence[Sequence[object] | NDArray[np.generic]]) -> Int:

@@ -1,6 +1,7 @@
 """What a planner may see, in the ego frame (rear axle, x forward, y left), as plain arrays.
 
-Nothing of the future, no scenario id, no absolute coordinates, no slot for an agent that has not been seen yet.
+Nothing of the future, no scenario id, no absolute coordinates, no slot for an agent that has not been seen yet. Where
+the scene says so (``Scenario.occlusion``) agents behind vehicles and occluders are not there.
 """
 
 from dataclasses import dataclass, fields
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from drive.geometry import poses_to_frame, rotate, to_frame, wrap_angle
 from drive.scene import HISTORY_STEPS, Scenario
+from drive.visibility import visible_agents, walls
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int32]
@@ -20,7 +22,9 @@ Int = NDArray[np.int32]
 class Observation:
     """H + 1 samples of the past up to now (the last one), B agents seen in them, lanes as in a ``VectorMap``.
 
-    Lane and agent indices are consistent within one observation only.
+    Lane and agent indices are consistent within one observation only. In scenes with occlusion an agent is invalid at
+    every sample, past or present, at which it was out of sight (:mod:`drive.visibility`): agents come into view, vanish
+    behind others and come back. Buildings and hedges are areas of layer ``OCCLUDER``. Privileged planners see all.
 
     Attributes:
         time: Seconds since the start of the scene.
@@ -82,11 +86,13 @@ class Observer:
     """Builds the observations of one scene; everything that does not change is prepared once.
 
     Lanes and areas farther than ``MAP_RADIUS`` [m] from the ego are left out: the extent of a map that was cut around
-    a recorded drive would tell where that drive goes.
+    a recorded drive would tell where that drive goes. With ``see_all`` nothing is hidden, whatever the scene says.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, see_all: bool = False) -> None:
         self._scenario = scenario
+        self._hides = scenario.occlusion and not see_all
+        self._walls = walls(scenario.map)
         world = scenario.map
         self._lane_box = _boxes(world.polygon, world.polygon_ptr)
         self._ring_box = _boxes(world.ring, world.ring_ptr)
@@ -121,13 +127,19 @@ class Observer:
                 pieces.insert(0, np.zeros(shape, now.dtype))
             return np.concatenate(pieces, axis=axis)
 
+        ego_window = window(scenario.reference, ego, 0)
         agent_valid = window(tracks.valid, valid)
+        if self._hides:
+            places = (window(tracks.position, position), window(tracks.heading, heading))
+            agent_valid = visible_agents(
+                scenario.ego_vehicle, ego_window, tracks.kind, tracks.size, *places, agent_valid, self._walls
+            )
         seen = np.flatnonzero(agent_valid.any(axis=1))
         agent_valid = agent_valid[seen]
         known = agent_valid[..., None]
         # what an agent announces is recorded with the scene, not simulated
         cues = window(tracks.cues, tracks.cues[:, start:])[seen]
-        history = window(scenario.reference, ego, 0)
+        history = ego_window
         history[:, :3] = poses_to_frame(history[:, :3], pose)
         if missing:
             history[:missing] = history[missing]

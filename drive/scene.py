@@ -176,6 +176,8 @@ class Scenario:
         drivers: ``[A, 16]`` float64 driver parameters (columns: ``drive.traffic.Driver``).
         script: ``[E, 9]`` float64 (:class:`Event`).
         hardness: 0 where nothing is known, else the generator's number.
+        occlusion: True where planners see only agents in the line of sight (:mod:`drive.visibility`): generated scenes
+            that say so. A recording holds what its sensors saw, so there it is False.
         provenance: JSON-able facts: file, knobs, seeds, versions, notes on dropped data.
         licence: Licence of the data.
     """
@@ -198,6 +200,7 @@ class Scenario:
     script: Float
     paths: Paths | None = None
     hardness: float = 0.0
+    occlusion: bool = False
     dt: float = DT
     provenance: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""

@@ -22,13 +22,13 @@ Tracker = Literal["lqr", "perfect"]
 class _Scene:
     """One running scene: its arrays and where it is."""
 
-    def __init__(self, scenario: Scenario, traffic: Traffic, tracker: Tracker) -> None:
+    def __init__(self, scenario: Scenario, traffic: Traffic, tracker: Tracker, see_all: bool) -> None:
         samples, start, tracks = scenario.horizon + 1, scenario.start, scenario.tracks
         self.scenario = scenario
         self.perfect = tracker == "perfect"
         self.world = compile_traffic(scenario, traffic)
         self.state = start_traffic(self.world, scenario)
-        self.observer = Observer(scenario)
+        self.observer = Observer(scenario, see_all)
         vehicle = scenario.ego_vehicle
         self.vehicle = np.array([vehicle.length, vehicle.width, vehicle.wheelbase, vehicle.rear_axle_to_center])
         self.ego = np.zeros((samples, scenario.reference.shape[1]))
@@ -101,6 +101,8 @@ class Simulator:
         traffic: ``"log"`` replays the other agents, ``"idm"`` lets drivers react, ``"constant_velocity"`` extrapolates.
         trackers: ``"lqr"`` (nuPlan's controller and a kinematic bicycle) or ``"perfect"``, for all or one per scene.
         replan_interval: Seconds between plans, a multiple of 0.1.
+        see_all: Nothing is hidden from the planner, for all or one per scene: what privileged planners get. Matters in
+            scenes with occlusion only.
 
     Raises:
         ScenarioError: ``replan_interval`` is not a positive multiple of the world step.
@@ -112,10 +114,16 @@ class Simulator:
         traffic: Traffic = "log",
         trackers: Tracker | Sequence[Tracker] = "lqr",
         replan_interval: float = 0.5,
+        see_all: bool | Sequence[bool] = False,
     ) -> None:
         self.replan_steps = replan_steps(replan_interval)
-        each: Sequence[Tracker] = [trackers] * len(scenarios) if isinstance(trackers, str) else trackers
-        self._scenes = [_Scene(scenario, traffic, tracker) for scenario, tracker in zip(scenarios, each, strict=True)]
+        count = len(scenarios)
+        each: Sequence[Tracker] = [trackers] * count if isinstance(trackers, str) else trackers
+        sees: Sequence[bool] = [see_all] * count if isinstance(see_all, bool) else see_all
+        self._scenes = [
+            _Scene(scenario, traffic, tracker, everything)
+            for scenario, tracker, everything in zip(scenarios, each, sees, strict=True)
+        ]
 
     @property
     def done(self) -> bool:

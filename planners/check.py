@@ -158,7 +158,8 @@ def _drive(spec: PlannerSpec, scenario: Scenario, report: Report, where: str) ->
     host = InProcessHost(spec)
     errors = len(report.findings)
     _try(report, where, lambda: host.reset(_context(scenario)))
-    simulator = Simulator([scenario], "idm", [spec.tracker], REPLAN_INTERVAL)  # type: ignore[list-item]
+    tracker = [spec.tracker]
+    simulator = Simulator([scenario], "idm", tracker, REPLAN_INTERVAL, spec.privileged)  # type: ignore[arg-type]
     asked: list[_Asked] = []
     while not simulator.done and len(report.findings) == errors:
         observation = simulator.observe()[0]

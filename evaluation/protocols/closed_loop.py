@@ -33,7 +33,8 @@ class ClosedLoop(Protocol):
             drive.reset(drive.scenario, drive.scenario.ego_vehicle, interval, horizon)
         began = time.process_time()
         trackers: list[Tracker] = [drive.tracker for drive in drives]  # type: ignore[misc]
-        simulator = Simulator([drive.scenario for drive in drives], settings.traffic, trackers, interval)
+        see_all = [drive.privileged for drive in drives]
+        simulator = Simulator([drive.scenario for drive in drives], settings.traffic, trackers, interval, see_all)
         share(drives, began)
         while True:
             began = time.process_time()

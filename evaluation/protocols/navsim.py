@@ -64,7 +64,7 @@ class Navsim(Protocol):
         for k in steps:
             began = time.process_time()
             moment = replace(drive.scenario, start=drive.scenario.start + k)
-            seen = _observe(moment)
+            seen = _observe(moment, drive.privileged)
             share([drive], began)
             drive.reset(moment, PACIFICA, HORIZON, HORIZON)
             plan = drive.plan(seen)
@@ -115,11 +115,11 @@ def question_steps(scenario: Scenario, interval: float) -> list[int]:
     return sorted({*scored, *partners})
 
 
-def _observe(moment: Scenario) -> Observation:
+def _observe(moment: Scenario, see_all: bool = False) -> Observation:
     """What a planner sees at the start of ``moment``, the ego where it was recorded."""
     now = slice(moment.start, moment.start + 1)
     tracks = moment.tracks
-    return Observer(moment).observe(
+    return Observer(moment, see_all).observe(
         0,
         moment.reference[now],
         tracks.position[:, now],

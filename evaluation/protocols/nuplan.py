@@ -48,7 +48,8 @@ class Nuplan(Protocol):
             )
         drive.reset(scenario, PACIFICA, self.replan_interval, MIN_HORIZON)
         began = time.process_time()
-        simulation = NuplanSimulation(scenario, settings.traffic == "idm", drive.tracker == "perfect")
+        perfect = drive.tracker == "perfect"
+        simulation = NuplanSimulation(scenario, settings.traffic == "idm", perfect, drive.privileged)
         share([drive], began)
         while not simulation.done:
             began = time.process_time()

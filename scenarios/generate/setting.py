@@ -59,6 +59,7 @@ class Setting:
         beside: Where the ego may leave its lane, and to what offset.
         slack: Best gap over needed gap, where the event is a decision; None where it is a conflict.
         signals: Signals that the event needs in a certain state; the others are drawn.
+        occlusion: True if planners are to see only what is in their line of sight: where what is hidden is the task.
         facts: Numbers worth keeping in the provenance.
     """
 
@@ -76,6 +77,7 @@ class Setting:
     beside: tuple[Beside, ...] = ()
     slack: float | None = None
     signals: tuple[SignalPlan, ...] = ()
+    occlusion: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

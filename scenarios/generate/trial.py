@@ -199,6 +199,7 @@ class Trial:
                 np.concatenate([np.zeros(0), *(actor.limit for actor in actors)]),
                 np.concatenate(((0,), np.cumsum(lengths))).astype(np.int32),
             ),
+            occlusion=setting.occlusion,
             licence=LICENCE,
         )
 

@@ -66,12 +66,13 @@ class NuplanSimulation:
         scenario: The scene.
         reactive: True for IDM agents (challenge 3), False for replayed ones (challenge 2).
         perfect: True to put the ego on its plan instead of tracking it, for replays of the log.
+        see_all: True to hide nothing from the planner, in scenes with occlusion.
     """
 
-    def __init__(self, scenario: Scenario, reactive: bool, perfect: bool = False) -> None:
+    def __init__(self, scenario: Scenario, reactive: bool, perfect: bool = False, see_all: bool = False) -> None:
         self._scenario = scenario
         self._perfect = perfect
-        self._observer = Observer(scenario)
+        self._observer = Observer(scenario, see_all)
         self._tracks = recorded_tracks(scenario)
         self._k = 0
         self._plans: list[tuple[NDArray[np.float32], float]] = []
