@@ -81,9 +81,9 @@ def export(
 
     What nuScenes cannot hold is lost: signals, speed limits, ``borrow_allowed``, driver parameters, script, paths,
     cues, hardness, agents' velocities (the loader derives them), signs (they return as generic objects), occluders and
-    the occlusion flag, the ego vehicle's dimensions (its name is in ``log.json``; the loader takes nuScenes' own car), steps more than 2 s
-    before the start; an agent with a gap in its track comes back as two. Neighbours, roadblocks and the route are found
-    anew.
+    the occlusion flag, the ego vehicle's dimensions (its name is in ``log.json``; the loader takes nuScenes' own car),
+    steps more than 2 s before the start; an agent with a gap in its track comes back as two. Neighbours, roadblocks and
+    the route are found anew.
 
     Returns:
         Per scene id: map name, and x, y [m] of the scene frame's origin on that map.

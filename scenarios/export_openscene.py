@@ -58,7 +58,8 @@ def export(scenarios: Sequence[Scenario], out_dir: Path) -> dict[str, Path]:
     named by the frame at the start. NAVSIM's classes are fewer: all motor vehicles are ``vehicle``, motorcycles are
     ``bicycle``. Lost as well: yellow lights (they are not red), unknown lights, everything between keyframes, steps
     earlier than 1.5 s before the start, the ego vehicle's dimensions, its steering angle and yaw rate, the group (every
-    log is one of its own), paths, drivers, script and cues, and of the map what nuScenes cannot hold (speed limits).
+    log is one of its own), paths, drivers, script, cues and the occlusion flag, and of the map what nuScenes
+    cannot hold (speed limits, occluders).
 
     Returns:
         Per scene id: the log file.
