@@ -6,7 +6,8 @@ import shapely
 from drive.geometry import box_corners, wrap_angle
 from drive.map import Layer, VectorMap
 from scenarios.generate.geometry import MAX_CURVATURE, Float, lengths
-from scenarios.generate.network import RAISED_MEDIAN, Network
+from scenarios.generate.network import Network
+from scenarios.generate.nodes import RAISED_MEDIAN
 
 BOX = np.array((5.2, 2.3))
 

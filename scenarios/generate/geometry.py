@@ -134,6 +134,17 @@ def smooth_step(u: ArrayLike) -> Float:
     return u * u * u * (10.0 + u * (6.0 * u - 15.0))
 
 
+def sideways(length: float, shift: float) -> Float:
+    """Curve ``[P, 4]`` that starts along x at the origin and ends ``length`` [m] further on, ``shift`` [m] to the left.
+
+    The quintic of lane changes and tapers: heading and curvature are 0 at both ends.
+    """
+    u = np.linspace(0.0, 1.0, max(3, int(np.ceil(np.hypot(length, shift) / SPACING)) + 1))
+    slope = shift / length * 30.0 * (u - u * u) ** 2
+    second = shift / length**2 * (60.0 * u - 180.0 * u**2 + 120.0 * u**3)
+    return np.column_stack((length * u, shift * smooth_step(u), np.arctan(slope), second / (1.0 + slope**2) ** 1.5))
+
+
 def lengths(curve: Float) -> Float:
     """Arc length ``[P]`` [m] at each point, from chords corrected for curvature."""
     chord = np.hypot(np.diff(curve[:, 0]), np.diff(curve[:, 1]))
@@ -197,26 +208,55 @@ def _turn(start: Float, end: Float, angle: float, most_tangent: float, least_rad
     return curve
 
 
-def _hermite(start: Float, end: Float, least_radius: float) -> Float | None:
+def blend(start: ArrayLike, end: ArrayLike, least_radius: float = 3.5) -> Float | None:
+    """A curve between two poses with curvature ``[4]`` that meets both curvatures, or None where it would be too tight.
+
+    A quintic Hermite curve, the gentlest of a few lengths of its end tangents.
+    """
+    start, end = np.asarray(start, np.float64), np.asarray(end, np.float64)
+    best, gentlest = None, np.inf
+    for stretch in (0.8, 1.0, 1.2, 1.4):
+        curve = _hermite(start, end, least_radius, stretch)
+        if curve is not None:
+            change = float(np.abs(np.diff(curve[:, 3]) / np.diff(lengths(curve))).max())
+            if change < gentlest:
+                best, gentlest = curve, change
+    return best
+
+
+def _hermite(start: Float, end: Float, least_radius: float, stretch: float = 1.0) -> Float | None:
+    """Quintic Hermite curve between poses; curvature 0 at the ends, or that of a fourth column."""
     chord = float(np.hypot(*(end[:2] - start[:2])))
     if chord < 1.0:
         return None
     spacing = FINE_SPACING if abs(wrap_angle(end[2] - start[2])) > 0.3 else SPACING
     u = np.linspace(0.0, 1.0, max(3, int(np.ceil(chord / spacing)) + 1))
-    tangents = [chord * np.array((np.cos(pose[2]), np.sin(pose[2]))) for pose in (start, end)]
-    # Quintic Hermite with vanishing second derivatives: curvature is 0 at both ends.
+    tangents = [stretch * chord * np.array((np.cos(pose[2]), np.sin(pose[2]))) for pose in (start, end)]
+    bends = [
+        (pose[3] if len(pose) > 3 else 0.0) * (stretch * chord) ** 2 * np.array((-np.sin(pose[2]), np.cos(pose[2])))
+        for pose in (start, end)
+    ]
     h1, h0 = smooth_step(u), 1.0 - smooth_step(u)
     g0 = u - 6 * u**3 + 8 * u**4 - 3 * u**5
     g1 = -4 * u**3 + 7 * u**4 - 3 * u**5
+    k0 = (u**2 - 3 * u**3 + 3 * u**4 - u**5) / 2
+    k1 = (u**3 - 2 * u**4 + u**5) / 2
     dh = 30 * u**2 - 60 * u**3 + 30 * u**4
     dg0 = 1 - 18 * u**2 + 32 * u**3 - 15 * u**4
     dg1 = -12 * u**2 + 28 * u**3 - 15 * u**4
+    dk0 = (2 * u - 9 * u**2 + 12 * u**3 - 5 * u**4) / 2
+    dk1 = (3 * u**2 - 8 * u**3 + 5 * u**4) / 2
     ddh = 60 * u - 180 * u**2 + 120 * u**3
     ddg0 = -36 * u + 96 * u**2 - 60 * u**3
     ddg1 = -24 * u + 84 * u**2 - 60 * u**3
+    ddk0 = (2 - 18 * u + 36 * u**2 - 20 * u**3) / 2
+    ddk1 = (6 * u - 24 * u**2 + 20 * u**3) / 2
     point = np.outer(h0, start[:2]) + np.outer(h1, end[:2]) + np.outer(g0, tangents[0]) + np.outer(g1, tangents[1])
+    point += np.outer(k0, bends[0]) + np.outer(k1, bends[1])
     first = np.outer(dh, end[:2] - start[:2]) + np.outer(dg0, tangents[0]) + np.outer(dg1, tangents[1])
+    first += np.outer(dk0, bends[0]) + np.outer(dk1, bends[1])
     second = np.outer(ddh, end[:2] - start[:2]) + np.outer(ddg0, tangents[0]) + np.outer(ddg1, tangents[1])
+    second += np.outer(ddk0, bends[0]) + np.outer(ddk1, bends[1])
     speed = np.hypot(first[:, 0], first[:, 1])
     if speed.min() < 0.2 * chord:
         return None
@@ -224,6 +264,6 @@ def _hermite(start: Float, end: Float, least_radius: float) -> Float | None:
     if np.abs(curvature).max() > 1.0 / least_radius:
         return None
     curve = np.column_stack((point, np.arctan2(first[:, 1], first[:, 0]), curvature))
-    curve[0, :3], curve[-1, :3] = start, end
+    curve[0, :3], curve[-1, :3] = start[:3], end[:3]
     curve[:, 2] = wrap_angle(curve[:, 2])
     return curve

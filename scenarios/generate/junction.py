@@ -80,15 +80,37 @@ class Control(Enum):
     NONE = "none"
 
 
+class Kind(Enum):
+    """What joins roads. Seams (lane counts, limits, ramps) have no intersection area."""
+
+    JUNCTION = "junction"
+    ROUNDABOUT = "roundabout"
+    SEAM = "seam"
+
+
+@dataclass(frozen=True)
+class GiveWay:
+    """A yield line across one incoming lane's connectors, ``beyond`` [m] behind their beginning."""
+
+    leg: int
+    lane: int
+    beyond: float
+
+
 @dataclass(frozen=True)
 class LegPlan:
     """One leg before it is built: direction outward [rad], sideways shift [m, left of outward], outward
-    cross-section."""
+    cross-section.
+
+    From the first ``left_only`` and the last ``right_only`` of its incoming lanes one can only turn.
+    """
 
     angle: float
     shift: float
     section: Section
     crosswalk: bool
+    left_only: int = 0
+    right_only: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,9 +154,11 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Junction:
-    """A built junction. ``ring [Q, 2]`` is the paved area from mouth to mouth, counter-clockwise.
+    """A built junction, or another place where roads join.
 
-    ``major`` names the legs that have the right of way by sign; empty: leg 0 and the one opposite, or all but a stem.
+    ``ring [Q, 2]`` is the paved area from mouth to mouth, counter-clockwise. ``major`` names the legs that have the
+    right of way by sign; empty: leg 0 and the one opposite, or all but a stem. ``gives_way`` names who gives way where
+    neither says so; ``paved`` holds the drivable shapes (outer ring and holes) where they are less than ``ring``.
     """
 
     legs: tuple[Leg, ...]
@@ -143,6 +167,9 @@ class Junction:
     conflicts: tuple[Conflict, ...]
     control: Control
     major: tuple[int, ...] = ()
+    kind: Kind = Kind.JUNCTION
+    gives_way: tuple[GiveWay, ...] | None = None
+    paved: tuple[tuple[Float, ...], ...] = ()
 
     def at(self, pose: Float) -> "Junction":
         """The junction moved by the rigid motion that takes the origin to ``pose`` (x, y, heading)."""
@@ -161,7 +188,8 @@ class Junction:
             for leg in self.legs
         )
         connectors = tuple(replace(item, curve=transform(item.curve, pose)) for item in self.connectors)
-        return replace(self, legs=legs, ring=transform(self.ring, pose), connectors=connectors)
+        paved = tuple(tuple(transform(ring, pose) for ring in shape) for shape in self.paved)
+        return replace(self, legs=legs, ring=transform(self.ring, pose), connectors=connectors, paved=paved)
 
 
 def build_junction(
@@ -358,8 +386,8 @@ def permitted(plans: tuple[LegPlan, ...], leg: int) -> list[tuple[int, int, int,
         moves.append((lanes - 1, out, plans[out].section.forward - 1, Movement.RIGHT))
     for out in targets[Movement.THROUGH]:
         exits = plans[out].section.forward
-        first = 1 if has_left and lanes >= 3 and exits < lanes else 0
-        for lane in range(first, lanes):
+        first = plans[leg].left_only or (1 if has_left and lanes >= 3 and exits < lanes else 0)
+        for lane in range(first, lanes - plans[leg].right_only):
             target = lane - first if exits < lanes else lane
             if target < exits:
                 moves.append((lane, out, target, Movement.THROUGH))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scenarios.generate.geometry import Float, bend_segments
-from scenarios.generate.junction import Control, LegPlan, Section
+from scenarios.generate.junction import Control, LegPlan, Section, build_junction
+from scenarios.generate.nodes import Built, Node
 
 Rng = np.random.Generator
 
@@ -54,6 +55,11 @@ class JunctionDraw:
     exit: int
     major: tuple[int, ...] = ()
 
+    def build(self) -> Built | None:
+        """The junction as a node: port i is leg i."""
+        junction = build_junction(self.plans, self.radii, self.crosswalk_depth, self.setback, self.control, self.major)
+        return None if junction is None else Built((junction,), tuple((0, leg) for leg in range(len(self.plans))))
+
 
 @dataclass(frozen=True)
 class CrossingDraw:
@@ -71,16 +77,16 @@ class Layout:
     Attributes:
         section: Cross-section of the corridor's first road.
         roads: Segments ``[S, 3]`` of the corridor's roads in driving order.
-        junctions: The junctions between them (one less than roads).
+        junctions: The nodes between them (one less than roads): junctions, seams, roundabouts, noses of ramps.
         crossing: A mid-block crossing on the first road, or None.
-        stubs: Per junction and leg, the segments of the side road; empty for leg 0 and the exit.
+        stubs: Per node and port, the segments of the side road away from it; none for port 0 and the exit.
         left_hand: Mirror the whole map.
         borrow: Centre lines of two-lane roads are dashed.
     """
 
     section: Section
     roads: tuple[Float, ...]
-    junctions: tuple[JunctionDraw, ...]
+    junctions: tuple[Node, ...]
     crossing: CrossingDraw | None
     stubs: tuple[dict[int, Float], ...]
     left_hand: bool

