@@ -122,23 +122,28 @@ class Event(IntEnum):
 
     AGENT = 0  # index of the agent
     TRIGGER = 1  # Trigger
-    VALUE = 2  # s: scene time after the start (TIME) or the ego's arrival time at (X, Y) (EGO_ARRIVAL)
+    VALUE = 2  # s: scene time after the start (TIME) or the ego's arrival time at (X, Y) (EGO_ARRIVAL); m (EGO_BEHIND)
     X = 3  # m, point of conflict on the ego's way
     Y = 4
     TIMEOUT = 5  # s after the start: fires then at the latest
     ACTION = 6  # Action
     RATE = 7  # m/s2, size of the acceleration used; OFFSET: s, duration
-    TARGET = 8  # m/s, speed aimed for; OFFSET: m left of the agent's path
+    TARGET = 8  # m/s, speed aimed for; OFFSET: m left of the agent's path; MEET: s after the ego
 
 
 EVENT_COLUMNS = len(Event)
 
 
 class Trigger(IntEnum):
-    """When a scripted event fires."""
+    """When a scripted event fires.
+
+    The ego's arrival time at (X, Y) is its front's distance over its speed, or over half the limit if it is slower
+    than that. EGO_BEHIND: its front is at most VALUE [m] behind the agent's rear, in whatever lane.
+    """
 
     TIME = 0
     EGO_ARRIVAL = 1
+    EGO_BEHIND = 2
 
 
 class Action(IntEnum):
@@ -148,11 +153,16 @@ class Action(IntEnum):
     long as its speed makes it: it moves where it points, and standing still it stays. It does not begin while somebody
     is right beside it on that side, and keeps behind what is ahead on either line. With RATE 0 and TARGET where the
     agent already is, it stays there (a vehicle at the kerb, in the next lane).
+
+    MEET ties an agent to the live ego: it adjusts its speed, at most 15 % up or down from what it drives when the event
+    fires, so that its front comes to (X, Y) on its path TARGET seconds after the ego's front would (negative: before),
+    until one second before; from there on it keeps its speed. It yields to nobody who is not in its way already.
     """
 
     NORMAL = 0  # drive or walk by the agent's own parameters again
     SPEED = 1  # go to TARGET at RATE whatever the situation allows beyond that (never faster than a lead permits)
     OFFSET = 2  # go to TARGET beside the own path within RATE seconds
+    MEET = 3  # be at (X, Y) TARGET seconds after the ego
 
 
 @dataclass(frozen=True)

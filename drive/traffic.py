@@ -64,7 +64,7 @@ from drive.kernels.traffic_world import (
 from drive.map import VectorMap
 from drive.paths import derive_paths
 from drive.right_of_way import conflicts, stop_places
-from drive.scene import DRIVER_COLUMNS, AgentKind, Event, Paths, Scenario
+from drive.scene import DRIVER_COLUMNS, Action, AgentKind, Event, Paths, Scenario
 from drive.vehicle import Ego
 
 __all__ = [
@@ -142,7 +142,7 @@ def compile_traffic(scenario: Scenario, mode: Literal["log", "idm", "constant_ve
         zone_arc=zone_arc,
         zone=zone,
         light=np.ascontiguousarray(scenario.lights.state, np.int8),
-        script=_script(scenario),
+        script=_script(scenario, path, path_ptr),
     )
 
 
@@ -255,17 +255,24 @@ def _lane_widths(vector_map: VectorMap) -> Float:
     return np.clip(widths, 2.5, 6.0)
 
 
-def _script(scenario: Scenario) -> Float:
-    """The events with one more column: the speed limit [m/s] on the route near the point of conflict."""
+def _script(scenario: Scenario, path: Float, path_ptr: Int) -> Float:
+    """The events with two more columns: the speed limit [m/s] on the route near the point of conflict, and that
+    point's arc length [m] on the agent's path."""
+    arc = np.zeros(len(scenario.script))
     limit = np.full(len(scenario.script), ASSUMED_LIMIT)
     for row, event in enumerate(scenario.script):
+        agent = int(event[Event.AGENT])
+        points = path[path_ptr[agent] : path_ptr[agent + 1]]
+        if len(points) and event[Event.ACTION] == Action.MEET:
+            away = np.hypot(points[:, PATH_X] - event[Event.X], points[:, PATH_Y] - event[Event.Y])
+            arc[row] = SPACING * int(away.argmin())
         nearest = np.inf
         for lane in scenario.route:
             line = scenario.map.lane_centerline(int(lane))
             distance = float(np.hypot(line[:, 0] - event[Event.X], line[:, 1] - event[Event.Y]).min())
             if distance < nearest and scenario.map.has_speed_limit[lane]:
                 nearest, limit[row] = distance, scenario.map.speed_limit[lane]
-    return np.column_stack((np.asarray(scenario.script, np.float64), limit))
+    return np.column_stack((np.asarray(scenario.script, np.float64), limit, arc))
 
 
 def _put_on_path(world: TrafficWorld, motion: Float, agent: int, step: int) -> None:

@@ -10,7 +10,8 @@ from drive.kernels import kernel
 from drive.kernels.geometry import wrap
 from drive.kernels.traffic_drive import PEDAL_NOISE, WEAVE, drive_noise, follow
 from drive.kernels.traffic_follow import idm, needed_deceleration, path_pose
-from drive.kernels.traffic_shift import begin_shift, shift
+from drive.kernels.traffic_script import fire_events, meet
+from drive.kernels.traffic_shift import shift
 from drive.kernels.traffic_world import (
     ACCELERATION,
     ACTIVE,
@@ -38,7 +39,6 @@ from drive.kernels.traffic_world import (
     OFFSET,
     ORDER,
     ORDER_RATE,
-    ORDER_SPEED,
     PATH_CURVATURE,
     PATH_HIGH,
     PATH_LOW,
@@ -66,7 +66,6 @@ from drive.kernels.traffic_world import (
     Y,
 )
 from drive.kernels.traffic_yield import award, find_closed, look_for_lines, occupy, release, request
-from drive.scene import Action
 
 __all__ = ["TrafficState", "TrafficWorld", "traffic_rollout", "traffic_step"]
 
@@ -85,7 +84,6 @@ D_BIAS, D_NOISE, D_SEED, D_START = (
     Driver.SEED.value,
     Driver.START_LOSS.value,
 )
-ACTION_OFFSET = float(Action.OFFSET)
 PEDAL_SD, WEAVE_SD = 0.12, 0.15  # m/s2, m: times NOISE
 JERK, BRAKE_JERK, ALERT_JERK = 4.0, 8.0, 15.0  # m/s3
 
@@ -124,6 +122,7 @@ def traffic_step(
     state.ego_before[0] = ego_speed
 
     fire_events(who, world.script, state.fired, motion, now, k)
+    meet(world.script, motion, now)
     release(who, driver, mind, motion, zone, zone_arc, owner)
     occupy(who, driver, mind, motion, zone, zone_arc, owner)
     look_for_lines(who, driver, world.line, world.light, step, mind, motion, k)
@@ -250,29 +249,6 @@ def recall(
             position[i, k + 1, 0], position[i, k + 1, 1] = from_position[i, step, 0], from_position[i, step, 1]
             velocity[i, k + 1, 0], velocity[i, k + 1, 1] = from_velocity[i, step, 0], from_velocity[i, step, 1]
             heading[i, k + 1], valid[i, k + 1] = from_heading[i, step], from_valid[i, step]
-
-
-@kernel
-def fire_events(who: Int, script: Float, fired: Bool, motion: Float, now: Float, k: int) -> None:
-    """Give scripted orders whose trigger fires at sample ``k`` (columns: :class:`drive.scene.Event`)."""
-    ego = now.shape[1] - 1
-    for e in range(len(script)):
-        if fired[e]:
-            continue
-        due = k * DT >= script[e, 5] - 1e-9
-        if script[e, 1] == 0.0:
-            due = due or k * DT >= script[e, 2] - 1e-9
-        else:
-            distance = math.hypot(script[e, 3] - now[X, ego], script[e, 4] - now[Y, ego]) - now[HALF_LENGTH, ego]
-            due = due or distance <= script[e, 2] * max(now[SPEED, ego], 0.5 * script[e, 9])
-        if due:
-            fired[e] = True
-            agent = int(script[e, 0])
-            if script[e, 6] == ACTION_OFFSET:
-                begin_shift(who, motion, agent, script[e, 8], script[e, 7])
-                continue
-            motion[agent, ORDER], motion[agent, ORDER_RATE] = script[e, 6], script[e, 7]
-            motion[agent, ORDER_SPEED] = script[e, 8]
 
 
 @kernel

@@ -34,6 +34,7 @@ from drive.kernels.traffic_world import (
     LEAD_SPEED,
     LIFE,
     LINE_AT,
+    MEETING,
     MEMORY,
     MODE,
     MOVING,
@@ -213,7 +214,7 @@ def follow(
                     speed, near_speed = near_speed, speed
                 if gap < FAR:
                     wanted = min(wanted, idm(v, free, gap, speed, headway, rest, a, b))
-        elif mode <= CONSTANT_VELOCITY and now[SPEED, j] > 0.5:
+        elif mode <= CONSTANT_VELOCITY and now[SPEED, j] > 0.5 and motion[i, MEETING] == 0.0:
             stretch = min(front + 12.0, (high - low - 1) * SPACING) if walker else end
             gap, speed = cross_traffic(who, driver, motion, now, path, i, j, front, stretch, top)
             if gap < FAR:

@@ -45,15 +45,18 @@ ZONE_OTHER, ZONE_ID, ZONE_RIGHT, ZONE_MARKED = range(4)
 # columns of ``mind`` [A, 8]: life; nothing perceived yet; first conflict and line not yet left behind; what was decided
 # at a line; conflicts asked for (rows from, to) and whether they are asked for now
 LIFE, FRESH, NEXT_ZONE, NEXT_LINE, DECIDED, CLAIM_FROM, CLAIM_TO, CLAIM_WANT = range(8)
-# columns of ``motion`` [A, 30]: arc length of the box centre on the path, offset to the left and its slope along it,
+# columns of ``motion`` [A, 32]: arc length of the box centre on the path, offset to the left and its slope along it,
 # speed, acceleration; time until which a standing agent holds, time spent standing at a conflict, begin and end of
 # distraction; wanted acceleration; arc lengths of a closed line, of a conflict to stop before, of the lead's rear, and
 # the lead's speed; scripted order (0 or 1), target speed, rate; scripted shift sideways (0 or 1), from where [m], how
 # far [m, left positive], its first derivative at the beginning [m per whole shift], share done, duration [s], way
-# needed at least [m], whether somebody beside keeps it from beginning; four random processes
+# needed at least [m], whether somebody beside keeps it from beginning; event (plus 1) that ties its speed to the ego
+# (-1: past turning back) and its speed when that fired; four random processes
 ARC, OFFSET, SLOPE, MOVING, PEDAL, HOLD, WAITED, DISTRACTED_SINCE, DISTRACTED, COMMAND = range(10)
 LINE_AT, CLOSED_AT, LEAD_AT, LEAD_SPEED, ORDER, ORDER_SPEED, ORDER_RATE = range(10, 17)
-SHIFT, SHIFT_FROM, SHIFT_BY, SHIFT_BEND, SHIFT_DONE, SHIFT_TIME, SHIFT_WAY, SHIFT_HELD, NOISE = range(17, 26)
+SHIFT, SHIFT_FROM, SHIFT_BY, SHIFT_BEND, SHIFT_DONE, SHIFT_TIME, SHIFT_WAY, SHIFT_HELD, MEETING, MEET_SPEED, NOISE = (
+    range(17, 28)
+)
 MOTION_COLUMNS = NOISE + 4
 # rows of ``now`` [10, A + 1], the ego last: box centre, cosine and sine of the heading, speed along it, half length,
 # half width, radius, acceleration along the heading, way in 3 s of those whose path is not known
@@ -66,8 +69,9 @@ class TrafficWorld(NamedTuple):
 
     ``begin [1]`` is the scene step of sample 0. ``who [A, 9]``, ``driver [A, 19]``, ``path [N, 7]`` (a point every
     SPACING), ``line [*, 2]``, ``zone_arc [M, 4]`` and ``zone [M, 4]`` have the columns above. ``position``,
-    ``heading``, ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 10]``
-    the events with one more column, the speed limit [m/s] at the point of conflict.
+    ``heading``, ``velocity``, ``valid`` are the tracks, ``light [L, T]`` the states of the signals, ``script [E, 11]``
+    the events with two more columns: the speed limit [m/s] at the point of conflict, and that point's arc length [m] on
+    the agent's path.
     """
 
     begin: Int
@@ -88,7 +92,7 @@ class TrafficWorld(NamedTuple):
 class TrafficState(NamedTuple):
     """What changes from sample to sample and is not in the samples themselves; Z conflicts between pairs.
 
-    ``mind [A, 8]`` and ``motion [A, 30]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the
+    ``mind [A, 8]`` and ``motion [A, 32]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the
     lead's rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [10, A+1]``
     scratch; ``ego_before [1]`` the ego's speed one sample ago [m/s].
     """
