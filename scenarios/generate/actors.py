@@ -9,6 +9,7 @@ from drive.scene import AgentKind
 from scenarios.generate.geometry import Float, lengths, offset
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, at_arc, densify, heading_of, random_way, resample, rounded
+from scenarios.generate.timing import FUTURE, RUN_IN
 
 Rng = np.random.Generator
 
@@ -247,7 +248,8 @@ def traffic(
     """Vehicles on the lanes within ``radius`` [m] of a point, in random order, at most ``most``.
 
     ``density`` scales how close they follow each other (1: time gaps of about 3 s). ``taken`` lists stretches (lane,
-    from, to) [m] that stay free: the ego, and what the family has put on the road.
+    from, to) [m] that stay free: the ego, and what the family has put on the road. Nobody begins where the map would
+    end before the scene does.
     """
     found: list[Actor] = []
     vector_map = network.map
@@ -272,7 +274,8 @@ def traffic(
             )
             half = size[0] / 2 + 2.0
             free = all(lane != at or place + half < low or place - half > high for at, low, high in taken)
-            if actor is not None and free and place - size[0] / 2 > 1.0:
+            lasts = way.length - place > 1.3 * limit * (RUN_IN + FUTURE) + 60.0
+            if actor is not None and free and lasts and place - size[0] / 2 > 1.0:
                 found.append(actor)
             place += size[0] + 2.0 + headway * max(speed, 3.0)
     order = rng.permutation(len(found))

@@ -26,12 +26,15 @@ from scenarios.generate.knobs import GENERATOR_VERSION, Knob, Recipe, draw_knobs
 from scenarios.generate.reference import ego_path, ego_task
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.signals import draw_lights
-from scenarios.generate.timing import free_arc
+from scenarios.generate.timing import FUTURE, free_arc, free_drive
 from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
 
 ATTEMPTS = 16
 REMOVALS = 5
 LEAST_DRIVE = 25.0  # m
+STANDING = 5.2  # times as far as a comfortable stop gets; below five, who only stops has made enough progress to score
+STOPPING = 2.0  # m/s2
+FAST_SHARE = 0.3  # scenes that may begin too fast for that
 TRAINING = "gen-train"  # namespaces of training begin with it
 
 
@@ -115,6 +118,8 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     for row, actor in enumerate(setting.actors):
         for column, value in actor.driver.items():
             drivers[row, column] = value
+    driven, speed = free_drive(ego_path(setting.way, setting.style), setting.arc, setting.speed, FUTURE)
+    _check_standing(driven, speed, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = ego_task(setting.network, setting.way, setting.style, lights)
     kept = apart(setting)
@@ -136,6 +141,8 @@ def _finish(
     """Check the rolled scene, then add cues, hardness and provenance."""
     scenario = rolled.scenario
     check_reference(scenario)
+    speed = scenario.reference[scenario.start :, Ego.VX]
+    _check_standing(float(speed.sum()) * DT, float(speed[0]), recipe, attempt)
     actors = [setting.actors[row] for row in rows]
     tracks = replace(scenario.tracks, cues=draw_cues(scenario, actors, stream(recipe, "cues", attempt)))
     scenario = replace(scenario, tracks=tracks)
@@ -167,6 +174,17 @@ def _population(recipe: Recipe) -> str:
     """Drivers of a scene: training meets four populations, everything else one more that training never meets."""
     known = POPULATIONS[:4] if recipe.namespace.startswith(TRAINING) else POPULATIONS
     return str(stream(recipe, "population").choice(known))
+
+
+def _check_standing(driven: float, speed: float, recipe: Recipe, attempt: int) -> None:
+    """Raise :class:`Rejected` where braking to a standstill from ``speed`` [m/s] gets a fifth as far as the drive.
+
+    Some scenes of every family keep their fast beginning, and so does one whose first draws are all fast.
+    """
+    if attempt >= ATTEMPTS // 4 or float(stream(recipe, "standing").random()) < FAST_SHARE:
+        return
+    if driven < STANDING * speed**2 / (2.0 * STOPPING):
+        raise Rejected("reference: standing still gets a fifth as far")
 
 
 def check_reference(scenario: Scenario) -> None:

@@ -95,7 +95,7 @@ class Layout:
 
 def stub_length(limit: float) -> float:
     """Length [m] a side road needs so that nobody who drives it for 20 s comes within 60 m of its end."""
-    return 24.0 * limit + 70.0
+    return 30.0 * limit + 80.0
 
 
 def draw_section(road: RoadClass, rng: Rng, lanes: int | None = None, limit: float | None = None) -> Section:

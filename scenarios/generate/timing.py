@@ -9,6 +9,8 @@ from scenarios.generate.search import SPACING
 WARM_UP = 3.0
 HISTORY = 2.0
 RUN_IN = WARM_UP + HISTORY
+FUTURE = 18.0
+GATHERING = 1.2  # m/s2
 
 
 def run_up(limit: float) -> float:
@@ -21,18 +23,53 @@ def reach(limit: float) -> float:
     return 60.0 + 11.0 * limit
 
 
-def ego_start(path: Float, event: float, arrival: float) -> tuple[float, float] | None:
+def ego_start(path: Float, event: float, arrival: float, entry: float = 1.0) -> tuple[float, float] | None:
     """Arc length [m] and speed [m/s] to begin the warm-up with, so that an undisturbed ego's rear axle is at ``event``
-    [m] ``arrival`` seconds after the scene's start; None where the road is too short."""
-    times = free_times(path)
+    [m] ``arrival`` seconds after the scene's start; None where the road is too short.
+
+    ``entry`` is the speed it begins with as a share of the road's: below 1 it is still gathering speed when the scene
+    starts. A scene whose ego only starts fast is one in which braking to a standstill gets far.
+    """
     stations = SPACING * np.arange(len(path))
-    begin = float(np.interp(event, stations, times)) - RUN_IN - arrival
-    if begin < 0.0:
+    wanted = RUN_IN + arrival
+    times = free_times(path)
+    first = max(float(np.interp(event, stations, times)) - wanted, 0.0)
+    low, high = float(np.interp(first, times, stations)), min(event, float(stations[-1]))
+    if entry < 1.0:
+        for _ in range(24):  # the later it begins the sooner it arrives
+            middle = 0.5 * (low + high)
+            if _gathering_time(path, middle, event, entry) > wanted:
+                low = middle
+            else:
+                high = middle
+    if low < 25.0:
         return None
-    arc = float(np.interp(begin, times, stations))
-    if arc < 25.0:
-        return None
-    return arc, float(np.interp(arc, stations, path[:, 4]))
+    return low, entry * float(np.interp(low, stations, path[:, 4]))
+
+
+def free_drive(path: Float, arc: float, speed: float, duration: float) -> tuple[float, float]:
+    """Distance [m] that an undisturbed ego drives in a scene of ``duration`` [s], and its speed [m/s] at the start.
+
+    ``arc`` [m] and ``speed`` [m/s] are those at the beginning of the warm-up.
+    """
+    profile, time = _gathering(path[int(arc / SPACING) :], speed)
+    stations = SPACING * np.arange(len(profile))
+    begin, end = np.interp((RUN_IN, RUN_IN + duration), time, stations)
+    return float(end - begin), float(np.interp(RUN_IN, time, profile))
+
+
+def _gathering_time(path: Float, arc: float, event: float, entry: float) -> float:
+    """Time [s] from ``arc`` to ``event`` [m] for an ego that begins with a share ``entry`` of the path's speed."""
+    row = int(arc / SPACING)
+    _, time = _gathering(path[row : max(int(event / SPACING) + 1, row + 2)], entry * float(path[row, 4]))
+    return float(time[-1])
+
+
+def _gathering(path: Float, first: float) -> tuple[Float, Float]:
+    """Speed [m/s] and time [s] at the rows of a path, for an ego that begins with ``first`` [m/s]."""
+    speed = np.minimum(path[:, 4], np.sqrt(first**2 + 2.0 * GATHERING * SPACING * np.arange(len(path))))
+    time = np.cumsum(SPACING * 2.0 / np.maximum(speed[1:] + speed[:-1], 0.2))
+    return speed, np.concatenate(((0.0,), time))
 
 
 def free_arc(path: Float, arc: float, time: float) -> float:

@@ -17,9 +17,9 @@ from scenarios.generate.reference import drive, path_states
 from scenarios.generate.rolling import first_sample, roll_scenario
 from scenarios.generate.search import Others, Task
 from scenarios.generate.setting import Setting
-from scenarios.generate.timing import WARM_UP
+from scenarios.generate.timing import FUTURE, WARM_UP
 
-FUTURE_STEPS = 150
+FUTURE_STEPS = round(FUTURE / DT)
 WARM_STEPS = round(WARM_UP / DT)
 STEPS = HISTORY_STEPS + FUTURE_STEPS + 1
 LICENCE = "Apache-2.0"

@@ -62,7 +62,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if place == MID_BLOCK:
         crossing = CrossingDraw(station, float(rng.uniform(2.5, 4.5)), float(rng.uniform(1.0, 2.5)))
         junctions = int(rng.random() < 0.5)
-        first = station + (float(rng.uniform(60.0, 110.0)) if junctions else section.limit * 20.0 + 80.0)
+        first = station + (float(rng.uniform(60.0, 110.0)) if junctions else section.limit * 23.0 + 80.0)
     layout = draw_layout(
         section,
         road,
@@ -85,7 +85,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     path = ego_path(way, style)
     conflict = at_arc(way, arc_at)
     people, events, arrival = _people(knobs, draws("people"), network, number, conflict)
-    start = ego_start(path, arc_at - 3.0, arrival)
+    start = ego_start(path, arc_at - 3.0, arrival, float(draws("entry").uniform(0.1, 0.9)))
     if start is None:
         return None
     arc, speed = start

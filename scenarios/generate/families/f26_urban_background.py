@@ -39,7 +39,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     style = draw_style(draws("style"))
     first = run_up(section.limit) + section.limit * (RUN_IN + knobs["arrival"]) + 20.0
     if not junctions:
-        first += section.limit * 20.0 + 80.0
+        first += section.limit * 23.0 + 80.0
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=int(knobs["bends"]))
     network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
     if network is None or not (ways := ego_ways(network)):
@@ -49,11 +49,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     event = (
         float(way.begin[1]) if junctions else float(free_arc(path, run_up(section.limit), RUN_IN + knobs["arrival"]))
     )
-    start = ego_start(path, event, knobs["arrival"])
+    start = ego_start(path, event, knobs["arrival"], float(draws("entry").uniform(0.1, 0.9)))
     if start is None:
         return None
     arc, speed = start
-    speed *= float(draws("style-speed").uniform(0.75, 1.0))
     ego = way.curve[int(np.searchsorted(way.arc, arc)), :2]
     middle = way.curve[int(np.searchsorted(way.arc, min(arc + 50.0, way.length))), :2]
     actors = traffic(
