@@ -1,7 +1,7 @@
 """From a recipe to a scenario: stage, simulate, check, and draw again if need be."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
@@ -121,7 +121,8 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     driven, speed = free_drive(ego_path(setting.way, setting.style), setting.arc, setting.speed, FUTURE)
     _check_standing(driven, speed, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
-    task = ego_task(setting.network, setting.way, setting.style, lights)
+    beside = np.array([astuple(item) for item in setting.beside]).reshape(-1, 4)
+    task = ego_task(setting.network, setting.way, setting.style, lights, beside, setting.lane_end)
     kept = apart(setting)
     for _ in range(REMOVALS):
         rows = np.flatnonzero(kept)

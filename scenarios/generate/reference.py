@@ -1,10 +1,10 @@
-"""The reference drive: a privileged search over longitudinal candidates, rolled with the true traffic.
+"""The reference drive: a privileged search over manoeuvres, rolled with the true traffic.
 
-A simple stand-in for the certified expert: it keeps its lane, obeys signals and limits, yields on crossings, and never
-touches anybody. It knows the scripts and how the others will react, because it rolls them.
+It obeys signals and limits, yields on crossings, never touches anybody, and leaves its lane only on the stretches that
+its setting offers: to overtake, to change lanes, to go round what blocks the way. It knows the scripts and how the
+others will react, because it rolls them.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,26 @@ from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Kind, Movement
+from scenarios.generate.manoeuvres import is_settled, options
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
-from scenarios.generate.search import BEFORE_SIGN, SPACING, STANDING, Others, Task, pose_at, roll
+from scenarios.generate.search import (
+    BEFORE_SIGN,
+    MOTION_COLUMNS,
+    SPACING,
+    STANDING,
+    Others,
+    Task,
+    pose_beside,
+    roll,
+)
 
 HORIZON = 60  # samples a candidate is rolled for
+FAR_HORIZON = 80  # the same where the ego may leave its lane
 EVERY = 10  # samples after which it is looked again
-DRIVE_ON = np.array((1.0, 1.0, FAR, 0.0))
+LOOKING = 40  # samples that must be left for a new way across the road
+LOST = 0.12  # cost of delay and effort below which nobody thinks of leaving the lane
+NO_STRETCHES = np.zeros((0, 4))
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
 
@@ -100,8 +113,19 @@ def meeting_arc(way: Way, line: Float) -> float | None:
     return None
 
 
-def ego_task(network: Network, way: Way, style: Style, lights: Lights) -> Task:
-    """Path, signals, crossings and waiting places of the reference on its way."""
+def ego_task(
+    network: Network,
+    way: Way,
+    style: Style,
+    lights: Lights,
+    beside: Float = NO_STRETCHES,
+    lane_end: float | None = None,
+) -> Task:
+    """Path, signals, crossings and waiting places of the reference on its way.
+
+    ``beside [B, 4]`` are the stretches on which it may leave its lane (begin, end, offset, price), ``lane_end`` the arc
+    length [m] by which it has to, if its lane ends.
+    """
     light_of = {int(lane): row for row, lane in enumerate(lights.lane)}
     lines = [(way.begin[n], float(light_of[lane])) for n, lane in enumerate(way.lanes) if lane in light_of]
     crossings, rings, holds = [], [], []
@@ -126,6 +150,8 @@ def ego_task(network: Network, way: Way, style: Style, lights: Lights) -> Task:
         boxes=boxes,
         style=style.row(),
         vehicle=VEHICLE,
+        beside=np.ascontiguousarray(beside, np.float64).reshape(-1, 4),
+        lane_end=FAR if lane_end is None else float(lane_end),
     )
 
 
@@ -189,52 +215,50 @@ def _not_yet_stopped(signs: Float, motion: Float) -> Float:
     )
 
 
-def drive(world: TrafficWorld, state: TrafficState, others: Others, task: Task, motion: Float, bearable: float) -> None:
-    """Fill ``motion [K+1, 3]`` (arc, speed, acceleration) from its row 0 on, moving ``state`` and ``others`` along.
+def drive(
+    world: TrafficWorld,
+    state: TrafficState,
+    others: Others,
+    task: Task,
+    motion: Float,
+    bearable: float,
+    plan: Float,
+) -> Float:
+    """Fill ``motion [K+1, 6]`` from its row 0 on, moving ``state`` and ``others`` along; returns the last plan.
 
-    Every second the candidates are rolled for six seconds and the cheapest is driven. Driving on is taken without
-    trying anything else while its hazard is below ``bearable``.
+    Every second the options are rolled for six seconds (eight where the ego may leave its lane) and the cheapest is
+    driven. Driving on is taken without trying anything else while its hazard is below ``bearable`` and, where there
+    would be another way, it hardly delays.
     """
     scratch = copy_traffic(state)
     last, at, before = len(motion) - 1, 0, 0
-    trial = np.empty((HORIZON + 1, 3))
+    horizon = FAR_HORIZON if len(task.beside) else HORIZON
+    trial = np.empty((horizon + 1, MOTION_COLUMNS))
     signs = task.signs
     while at < last:
         task = task._replace(signs=_not_yet_stopped(signs, motion[: at + 1]))
-        steps = min(HORIZON, last - at)
-        least, chosen, best = np.inf, 0, DRIVE_ON
-        for number, candidate in candidates(task, motion[at]):
+        steps = min(horizon, last - at)
+        least, chosen, best = np.inf, 0, None
+        for option in options(task, motion[at], plan, steps >= LOOKING):
             _overwrite(scratch, state)
-            cost, hazard = roll(world, scratch, others, task, candidate, motion[at], at, steps, trial, least)
-            cost += 0.5 * (number != before)
+            cost, hazard = roll(
+                world, scratch, others, task, option.candidate, option.plan, motion[at], at, steps, trial, least
+            )
+            content = hazard < bearable and (
+                not len(task.beside) or (cost - hazard < LOST * steps * DT and is_settled(motion[at], plan))
+            )
+            cost += 0.5 * (option.number != before) if option.number else 0.5 * (0 < before < 100)
             if cost < least:
-                least, chosen, best = cost, number, candidate
-            if number == 0 and hazard < bearable:
+                least, chosen, best = cost, option.number, option
+            if option.number == 0 and content:
                 break
-        before = chosen
+        assert best is not None
+        before, plan = chosen, best.plan
         steps = min(EVERY, last - at)
-        roll(world, state, others, task, best, motion[at], at, steps, trial, np.inf)
+        roll(world, state, others, task, best.candidate, plan, motion[at], at, steps, trial, np.inf)
         motion[at + 1 : at + steps + 1] = trial[1 : steps + 1]
         at += steps
-
-
-def candidates(task: Task, now: Float) -> Iterator[tuple[int, Float]]:
-    """Numbered candidates (speed factor, headway factor, place to stop, firm brake) for an ego at ``now`` (arc, speed,
-    _).
-
-    Drive on; slower for a moment; more distance; hold at one of the next three waiting places; brake for a moment.
-    """
-    yield 0, DRIVE_ON
-    for number, factor in enumerate((0.75, 0.5, 0.28), start=1):
-        yield number, np.array((factor, 1.0, FAR, 0.0))
-    yield 4, np.array((1.0, 1.5, FAR, 0.0))
-    front, speed = now[0] + PACIFICA.front, now[1]
-    gaps = task.holds - front
-    within = (gaps > -0.3) & (gaps < 60.0) & (speed**2 < 6.0 * np.maximum(gaps, 0.1))
-    for number, hold in enumerate(task.holds[within][:3], start=5):
-        yield number, np.array((1.0, 1.0, hold, 0.0))
-    for number, brake in enumerate((1.5, 3.2), start=8):
-        yield number, np.array((1.0, 1.0, FAR, brake))
+    return plan
 
 
 def _overwrite(into: TrafficState, source: TrafficState) -> None:
@@ -243,10 +267,17 @@ def _overwrite(into: TrafficState, source: TrafficState) -> None:
 
 
 def path_states(path: Float, motion: Float) -> Float:
-    """Ego states ``[K+1, 11]`` (:class:`drive.vehicle.Ego`) of a drive along the path: exact bicycle kinematics."""
-    arc, speed = motion[:, 0], motion[:, 1]
+    """Ego states ``[K+1, 11]`` (:class:`drive.vehicle.Ego`) of a drive along the path: exact bicycle kinematics.
+
+    ``motion [K+1, 6]``: arc length, speed, acceleration, offset from the path, its slope and second derivative; the
+    last three may be missing.
+    """
+    speed = motion[:, 1]
+    aside = motion[:, 3:6] if motion.shape[1] > 3 else np.zeros((len(motion), 3))
     states = np.zeros((len(motion), len(Ego)))
-    poses = np.array([pose_at(path, value) for value in arc])
+    poses = np.array(
+        [pose_beside(path, arc, *place) for arc, place in zip(motion[:, 0], aside, strict=True)],
+    )
     bend = poses[:, 3]
     states[:, Ego.X], states[:, Ego.Y], states[:, Ego.HEADING] = poses[:, 0], poses[:, 1], wrap_angle(poses[:, 2])
     states[:, Ego.VX] = speed

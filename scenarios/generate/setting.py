@@ -30,7 +30,8 @@ class Beside:
     """A stretch of the way on which the ego may drive beside the way's lane.
 
     Attributes:
-        begin, end: Arc lengths [m] on the way: nowhere before ``begin`` and after ``end`` is the ego's rear axle there.
+        begin, end: Arc lengths [m] on the way: the ego's rear axle leaves the lane at ``begin`` at the earliest
+            and is back at ``end``; an ``end`` at the way's end means that it may stay.
         offset: The line to drive on [m, left of the way positive]: a neighbour lane's centre, a line past an obstacle.
         price: Cost per second of being there, for what one only does with a reason (an oncoming lane).
     """
@@ -57,6 +58,8 @@ class Setting:
         event: Arc length [m] on the way where the main event is met; None without one.
         side: Offset [m, left positive] from the way at which the ego begins (in a lane that it has to leave).
         beside: Where the ego may leave its lane, and to what offset.
+        lane_end: Arc length [m] at which the way's own lane ends (the curve of the way goes on): by then the ego is on
+            one of the stretches beside, or waits. None where the lane goes on.
         slack: Best gap over needed gap, where the event is a decision; None where it is a conflict.
         signals: Signals that the event needs in a certain state; the others are drawn.
         occlusion: True if planners are to see only what is in their line of sight: where what is hidden is the task.
@@ -75,6 +78,7 @@ class Setting:
     event: float | None = None
     side: float = 0.0
     beside: tuple[Beside, ...] = ()
+    lane_end: float | None = None
     slack: float | None = None
     signals: tuple[SignalPlan, ...] = ()
     occlusion: bool = False

@@ -10,12 +10,13 @@ from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, Event, Lights, Paths, 
 from drive.traffic import TrafficWorld, compile_traffic, start_traffic
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
-from scenarios.generate.geometry import Float
+from scenarios.generate.geometry import Float, offset
 from scenarios.generate.knobs import Recipe, stream
+from scenarios.generate.manoeuvres import first_row, straight_plan
 from scenarios.generate.paths import at_arc
 from scenarios.generate.reference import drive, path_states
 from scenarios.generate.rolling import first_sample, roll_scenario
-from scenarios.generate.search import Others, Task
+from scenarios.generate.search import MOTION_COLUMNS, Others, Task
 from scenarios.generate.setting import Setting
 from scenarios.generate.timing import FUTURE, WARM_UP
 
@@ -36,7 +37,8 @@ class Rolled:
 def apart(setting: Setting) -> NDArray[np.bool_]:
     """Which actors stay ``[A]`` so that nobody begins inside anybody else or the ego; earlier and critical ones do."""
     count = len(setting.actors)
-    ego = center_from_rear_axle(at_arc(setting.way, setting.arc)[None, :3], PACIFICA)
+    axle = offset(at_arc(setting.way, setting.arc)[None], setting.side)
+    ego = center_from_rear_axle(axle[:, :3], PACIFICA)
     pose = np.concatenate((np.array([actor.pose for actor in setting.actors]).reshape(-1, 3), ego))
     size = np.array([*(actor.size for actor in setting.actors), (PACIFICA.length, PACIFICA.width)]) + 0.05
     kept = np.zeros(count + 1, np.bool_)
@@ -69,15 +71,16 @@ class Trial:
         """Warm up, drive, roll: the scenario, or the agents (positions in ``rows``) that touch somebody and have to
         go."""
         actors = [self.setting.actors[row] for row in self.rows]
-        begin = np.array((self.setting.arc, self.setting.speed, 0.0))
+        begin = first_row(self.setting.arc, self.setting.speed, self.setting.side)
         warm = self._warm_scenario(actors, begin)
-        motion, others = self._drive(warm, compile_traffic(warm, "idm"), begin, WARM_STEPS + HISTORY_STEPS)
+        stay = straight_plan(self.setting.side)
+        motion, others, plan = self._drive(warm, compile_traffic(warm, "idm"), begin, WARM_STEPS + HISTORY_STEPS, stay)
         if touching := self._touching(others, motion):
             return touching
         history = slice(WARM_STEPS, WARM_STEPS + HISTORY_STEPS + 1)
         scenario = self._scenario(actors, others, history, motion)
         world = compile_traffic(scenario, "idm")
-        motion_after, _ = self._drive(scenario, world, motion[-1], FUTURE_STEPS)
+        motion_after, _, _ = self._drive(scenario, world, motion[-1], FUTURE_STEPS, plan)
         reference = _rounded_states(
             path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:])))
         )
@@ -87,13 +90,15 @@ class Trial:
             return touching
         return Rolled(_with_future(scenario, final), world)
 
-    def _drive(self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int) -> tuple[Float, Others]:
+    def _drive(
+        self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int, plan: Float
+    ) -> tuple[Float, Others, Float]:
         state = start_traffic(world, scenario)
         others = first_sample(scenario, steps)
-        motion = np.zeros((steps + 1, 3))
+        motion = np.zeros((steps + 1, MOTION_COLUMNS))
         motion[0] = begin
-        drive(world, state, others, self.task, motion, self.setting.bearable)
-        return motion, others
+        plan = drive(world, state, others, self.task, motion, self.setting.bearable, plan)
+        return motion, others, plan
 
     def _touching(self, others: Others, motion: Float) -> list[int]:
         """Agents that touch somebody or the ego, from the moment of the first touch to a second later."""

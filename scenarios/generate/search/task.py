@@ -1,0 +1,57 @@
+"""What the search reads and rewrites: the other agents' samples, and the ego's task."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+DT = 0.1
+STANDING, BEFORE_SIGN = 0.1, 2.0  # m/s, m: who stands like this has stopped at the sign
+# columns of a candidate
+FACTOR, HEADWAY, STOP, FIRM = range(4)
+# columns of the vehicle row
+LENGTH, WIDTH, TO_CENTER = range(3)
+# columns of the style row
+STYLE_HEADWAY, STYLE_GAP, STYLE_ACCELERATION, STYLE_DECELERATION, WEIGHT_PROGRESS, WEIGHT_COMFORT = range(6)
+# columns of a stretch beside the way
+STRETCH_BEGIN, STRETCH_END, STRETCH_OFFSET, STRETCH_PRICE = range(4)
+
+
+class Others(NamedTuple):
+    """Samples of the other agents, rewritten by every roll-out: ``position [A, K+1, 2]``, ``heading [A, K+1]``,
+    ``velocity [A, K+1, 2]``, ``valid [A, K+1]``; ``size [A, 2]``, ``kind [A]``."""
+
+    position: Float
+    heading: Float
+    velocity: Float
+    valid: Bool
+    size: Float
+    kind: NDArray[np.int8]
+
+
+class Task(NamedTuple):
+    """What the ego has to do.
+
+    ``path [P, 6]`` its rear axle's way, one row every SPACING; ``lines [*, 2]`` arc lengths of signalled stop lines and
+    their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 5]``:
+    centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc
+    lengths where its front may wait; ``signs [*]`` ascending arc lengths of stop signs' lines not yet stopped at;
+    ``boxes [*, 2]`` stretches of junctions in which nobody may be left standing; ``style [6]``; ``vehicle [3]``;
+    ``beside [B, 4]`` stretches on which it may drive beside its way (begin, end, offset, price per second);
+    ``lane_end`` arc length where the way's own lane ends.
+    """
+
+    path: Float
+    lines: Float
+    crossings: Float
+    rings: Float
+    holds: Float
+    signs: Float
+    boxes: Float
+    style: Float
+    vehicle: Float
+    beside: Float
+    lane_end: float
