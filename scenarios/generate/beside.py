@@ -22,20 +22,18 @@ def neighbour_stretches(network: Network, way: Way, begin: float, end: float, mo
     relation = {1.0: network.map.left, -1.0: network.map.right}
     for side in (1.0, -1.0):
         for count in range(1, most + 1):
-            open_stretch: Beside | None = None
             for low, high, lane in _pieces(way, begin, end):
                 other = lane
                 for _ in range(count):
                     other = int(relation[side][other]) if other >= 0 else -1
                 offset = None if other < 0 else offset_beside(way, low, high, network.curves[other])
+                last = found[-1] if found else None
                 if offset is None:
-                    open_stretch = _close(found, open_stretch)
-                elif open_stretch is not None and abs(open_stretch.offset - offset) < PARALLEL:
-                    open_stretch = Beside(open_stretch.begin, high, open_stretch.offset)
+                    continue
+                if last is not None and last.end == low and abs(last.offset - offset) < PARALLEL:
+                    found[-1] = Beside(last.begin, high, last.offset)
                 else:
-                    _close(found, open_stretch)
-                    open_stretch = Beside(low, high, offset)
-            _close(found, open_stretch)
+                    found.append(Beside(low, high, offset))
     return tuple(found)
 
 
@@ -85,8 +83,3 @@ def _pieces(way: Way, begin: float, end: float) -> list[tuple[float, float, int]
         for low, high, lane in zip(way.begin, ends, way.lanes, strict=True)
         if min(high, end) - max(low, begin) > STEP
     ]
-
-
-def _close(found: list[Beside], stretch: Beside | None) -> None:
-    if stretch is not None:
-        found.append(stretch)

@@ -16,6 +16,7 @@ from scenarios.generate.setting import Setting
 
 REACTION = 0.3
 MARGIN = 0.5
+EASY, RANGE = 1.8, 0.8  # gap over needed gap: hardness 0 from EASY on, 1 below EASY - RANGE
 
 
 def measure(
@@ -29,8 +30,11 @@ def measure(
     """
     path = ego_path(setting.way, setting.style)
     events: list[dict[str, Any]] = []
+    if setting.slack is not None:
+        h = float(np.clip((EASY - setting.slack) / RANGE, 0.0, 1.0))
+        events.append({"kind": "decision", "slack": round(setting.slack, 4), "h": round(h, 4)})
     if not any(actor.critical for actor in actors):
-        return 0.0, events
+        return max((float(event["h"]) for event in events), default=0.0), events
     nominal = nominal_motion(scenario, path)
     others = roll_scenario(scenario, path_states(path, nominal), world)
     for row, actor in enumerate(actors):

@@ -40,6 +40,11 @@ def straight_plan(offset: float = 0.0) -> Float:
     return plan
 
 
+def begun(plan: Float, now: Float) -> Float:
+    """The plan, or the plan to stay where one is if its time has not come yet."""
+    return straight_plan(float(now[OFFSET])) if now[ARC] < plan[lateral.BEGIN] else plan
+
+
 def first_row(arc: float, speed: float, side: float) -> Float:
     """The motion row ``[6]`` of an ego that begins at an offset ``side`` [m] from its way."""
     row = np.zeros(MOTION_COLUMNS)
@@ -163,4 +168,4 @@ def with_stop(candidate: Float, stop: float) -> Float:
 
 def is_settled(now: Float, plan: Float) -> bool:
     """True if the ego is on its own lane's line and nothing of its plan lies ahead."""
-    return abs(now[OFFSET]) < CENTER and abs(now[SLOPE]) < 1e-6 and lateral.is_straight(plan, now[ARC])
+    return bool(abs(now[OFFSET]) < CENTER and abs(now[SLOPE]) < 1e-6 and lateral.is_straight(plan, now[ARC]))

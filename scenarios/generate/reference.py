@@ -17,7 +17,7 @@ from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Kind, Movement
-from scenarios.generate.manoeuvres import is_settled, options
+from scenarios.generate.manoeuvres import begun, is_settled, options
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
 from scenarios.generate.search import (
@@ -237,6 +237,7 @@ def drive(
     signs = task.signs
     while at < last:
         task = task._replace(signs=_not_yet_stopped(signs, motion[: at + 1]))
+        plan = begun(plan, motion[at])
         steps = min(horizon, last - at)
         least, chosen, best = np.inf, 0, None
         for option in options(task, motion[at], plan, steps >= LOOKING):

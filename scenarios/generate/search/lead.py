@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from drive.kernels import kernel
 from drive.kernels.traffic_follow import body_on_path
 from drive.kernels.traffic_world import FAR, MODE, REPLAY, TrafficWorld
-from scenarios.generate.search.lateral import SPACING, X, Y, offset_range
+from scenarios.generate.search.lateral import BEGIN, SPACING, X, Y, offset_at, offset_range
 from scenarios.generate.search.task import (
     LENGTH,
     STRETCH_BEGIN,
@@ -100,6 +100,7 @@ def lead_beside(
     front = center + half
     end = front + 10.0 + 5.0 * v
     low, high = offset_range(plan, arc, end)
+    swing = swing_room(task, arc) if arc < plan[BEGIN] else 0.0
     middle = min(int(0.5 * (center + end) / SPACING), len(path) - 1)
     reach = 0.5 * (end - center) + 2.0 + max(abs(low), abs(high))
     gap, speed = FAR, 0.0
@@ -123,11 +124,17 @@ def lead_beside(
         moved = own * min(max(near - front, 0.0) / max(v - own, 0.5), FORESIGHT)
         first = max(near + moved - (front - arc), arc)
         last = max(far + moved + half - vehicle[TO_CENTER], first)
-        least, most = offset_range(plan, first, last)
+        # turned in, the front is further across than the rear axle
+        place, slope, _ = offset_at(plan, first)
+        place += slope * (front - arc)
+        least, most = offset_range(plan, min(first + 0.5 * (front - arc), last), last)
+        least, most = min(least, place), max(most, place)
         near, far, along = body_on_path(
             path, 0, len(path), center, end, 0.5 * (least + most), margin + 0.5 * (most - least), half,
             position[j, k, 0], position[j, k, 1], cos, sin, 0.5 * size[j, 0], 0.5 * size[j, 1], radius,
         )  # fmt: skip
+        if near < FAR and far > front and still:
+            near = max(near - swing, min(near, front + 0.05))
         if near < FAR and far > front and near - front < gap:
             gap = max(near - front, 0.05)
             speed = own
@@ -145,3 +152,26 @@ def red_line(lines: Float, light: NDArray[np.int8], step: int, front: float, v: 
         if state == RED or (state == RED - 1 and v * v < 2.0 * 2.2 * max(gap - 1.0, 0.05)):
             return lines[row, 0] - 1.0
     return FAR
+
+
+@kernel
+def is_free(task: Task, others: Others, offset: float, arc: float, v: float, k: int) -> bool:
+    """True if nobody is on the line at ``offset``, from the ego's rear bumper to where it would be back in a few
+    seconds."""
+    path, vehicle = task.path, task.vehicle
+    half = 0.5 * vehicle[LENGTH]
+    begin = max(arc + vehicle[TO_CENTER] - half, 0.0)
+    end = begin + 2.0 * half + 8.0 + 2.0 * v
+    for j in range(len(others.size)):
+        if not others.valid[j, k]:
+            continue
+        radius = 0.5 * math.hypot(others.size[j, 0], others.size[j, 1])
+        near, _, _ = body_on_path(
+            path, 0, len(path), begin, end, offset, 0.5 * vehicle[WIDTH], half,
+            others.position[j, k, 0], others.position[j, k, 1],
+            math.cos(others.heading[j, k]), math.sin(others.heading[j, k]),
+            0.5 * others.size[j, 0], 0.5 * others.size[j, 1], radius,
+        )  # fmt: skip
+        if near < FAR:
+            return False
+    return True

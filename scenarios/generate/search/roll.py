@@ -15,6 +15,7 @@ from scenarios.generate.search.lateral import (
     BACK,
     BACK_CAP,
     BACK_RUN,
+    BACK_TO,
     BEGIN,
     BEND,
     CAP,
@@ -32,7 +33,7 @@ from scenarios.generate.search.lateral import (
     pose_beside,
     stretch_at,
 )
-from scenarios.generate.search.lead import lead_beside, nearest_lead, red_line
+from scenarios.generate.search.lead import is_free, lead_beside, nearest_lead, red_line
 from scenarios.generate.search.price import price
 from scenarios.generate.search.task import (
     BEFORE_SIGN,
@@ -62,6 +63,7 @@ YAW_RATE, YAW_ACCELERATION, LATERAL_ACCELERATION = 0.7, 1.35, 2.9  # rad/s, rad/
 ROUGH = 400.0  # per second
 ASIDE = 0.25  # per second out of the own lane: what has no reason ends
 ONCOMING_TIME, STRANDED = 4.0, 150.0  # s, cost: a drive must not end in front of somebody who comes the other way
+STUCK = 8.0  # cost of ending half way across
 
 
 @kernel
@@ -209,7 +211,12 @@ def roll(
         free_arc += free_speed * DT
         if hazard + effort > give_up:
             return hazard + effort, hazard
-    if not straight and lead < -0.5 and gap < ONCOMING_TIME * (motion[steps, MOVING] - lead):
-        hazard += STRANDED
+    if not straight:
+        arc, v = motion[steps, ARC], motion[steps, MOVING]
+        oncoming = lead < -0.5 and gap < ONCOMING_TIME * (v - lead)
+        if oncoming and not is_free(task, others, plan[BACK_TO], arc, v, k + steps):
+            hazard += STRANDED
+        if v < 0.3 and abs(motion[steps, SLOPE]) > 1e-3:
+            hazard += STUCK
     lost = 1.0 - (motion[steps, ARC] - start[ARC]) / max(free_arc - start[ARC], 1.0)
     return hazard + effort + style[WEIGHT_PROGRESS] * 10.0 * max(lost, 0.0), hazard
