@@ -1,8 +1,8 @@
 """Suites: a name or a YAML file becomes a list of scene references, cheap to send to workers; scenes load one by one.
 
-Names: ``nuscenes`` (every scene of ``--data``), ``openscene`` (every window of NAVSIM logs), ``gen-quick``,
-``procedural:<family|all>:<count>:<seed>``, and every file in ``configs/suites/``. A file names a source, one of the
-first four, and filters applied in a fixed order.
+Names: ``nuscenes``, ``scenarionet``, ``gpudrive`` (every scene of ``--data``), ``openscene`` (every window of NAVSIM
+logs), ``gen-quick``, ``procedural:<family|all>:<count>:<seed>``, and every file in ``configs/suites/``. A file names a
+source, one of all these but the last, and filters applied in a fixed order.
 """
 
 import hashlib
@@ -22,6 +22,7 @@ from drive.errors import DataError, SuiteError
 from drive.scene import Scenario
 from planners.options import did_you_mean
 from scenarios.openscene.windows import SceneFilter
+from scenarios.sources import RECORDED, prepare
 
 if TYPE_CHECKING:
     from scenarios.generate import Recipe
@@ -31,6 +32,11 @@ Traffic = Literal["log", "idm", "constant_velocity"]
 
 SHIPPED = Path(__file__).resolve().parents[1] / "configs" / "suites"
 PROCEDURAL = "procedural:<family|all>:<count>:<seed>"
+_FOLDERS = {
+    "nuscenes": "the nuScenes folder (the one that holds maps/ and v1.0-...)",
+    "scenarionet": "a ScenarioNet database (the folder that holds dataset_summary.pkl)",
+    "gpudrive": "a folder of GPUDrive's JSON files",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Suite:
 
     Attributes:
         name: As asked for.
-        source: ``nuscenes``, ``openscene`` or ``generated``.
+        source: ``nuscenes``, ``openscene``, ``scenarionet``, ``gpudrive`` or ``generated``.
         data: Folder of recorded data, None for generated scenes.
         scenes: At least one.
         default_traffic: What drives the other agents unless the user says otherwise.
@@ -86,7 +92,9 @@ class SuiteFile(BaseModel):
     schema_: Literal["suite/1"] = Field(alias="schema")
     name: str = Field(min_length=1)
     description: str = ""
-    source: str = Field(description="nuscenes, openscene, gen-quick or procedural:<family|all>:<count>:<seed>")
+    source: str = Field(
+        description="nuscenes, openscene, scenarionet, gpudrive, gen-quick or procedural:<family|all>:<count>:<seed>"
+    )
     data: Path | None = Field(default=None, description="folder of recorded data, relative to this file; --data wins")
     maps: Path | None = Field(default=None, description="folder of maps, relative to this file; --maps wins")
     traffic: Traffic | None = Field(default=None, description="default for --traffic")
@@ -120,7 +128,7 @@ def resolve_suite(name: str, data: Path | None = None, store: "Store | None" = N
 
 def suite_names() -> list[str]:
     """Names a user may give to ``--suite``; the procedural ones as a pattern."""
-    return ["nuscenes", "openscene", "gen-quick", PROCEDURAL, *sorted(path.stem for path in SHIPPED.glob("*.yaml"))]
+    return [*RECORDED, "gen-quick", PROCEDURAL, *sorted(path.stem for path in SHIPPED.glob("*.yaml"))]
 
 
 def load_scene(scene: SceneRef, store: "Store") -> Scenario:
@@ -164,7 +172,7 @@ def ensure_scenes(
     lost = [scene for scene in scenes if scene.recipe is None and scene.key not in store]
     if not lost:
         return
-    if source not in ("nuscenes", "openscene") or data is None:
+    if source not in RECORDED or data is None:
         raise DataError(f"scene {lost[0].id!r} of {where} is not in the store {store.root}, and cannot be made again")
     ids = tuple(scene.id for scene in lost)
     if source == "openscene":
@@ -172,9 +180,7 @@ def ensure_scenes(
 
         found = prepare_windows(data, store, maps, replace(scene_filter or SceneFilter(), tokens=ids, max_scenes=None))
     else:
-        from scenarios.nuscenes import prepare
-
-        found = prepare(data, store, scenes=ids)
+        found = prepare(source, data, store, ids)
     for before, now in zip(lost, found, strict=True):
         if before.key != now.key:
             raise DataError(
@@ -264,8 +270,8 @@ def _from_source(
         return _openscene(name, data, store, maps, scene_filter or SceneFilter())
     if maps is not None:
         raise SuiteError(f"suite {name!r} has its maps with its data: leave out --maps, which is for openscene")
-    if source == "nuscenes":
-        return _nuscenes(name, data, store)
+    if source in RECORDED:
+        return _recorded(source, name, data, store)
     if data is not None and (source == "gen-quick" or source.startswith("procedural:")):
         raise SuiteError(f"suite {name!r} is generated and reads no data: leave out --data")
     if source == "gen-quick":
@@ -281,17 +287,16 @@ def _from_source(
     )
 
 
-def _nuscenes(name: str, data: Path | None, store: "Store | None") -> Suite:
-    from scenarios.nuscenes import prepare
+def _recorded(source: str, name: str, data: Path | None, store: "Store | None") -> Suite:
     from scenarios.store import Store
 
     if data is None:
-        raise SuiteError(f"suite {name!r} needs --data, the nuScenes folder (the one that holds maps/ and v1.0-...)")
-    entries = prepare(data, store or Store())
+        raise SuiteError(f"suite {name!r} needs --data, {_FOLDERS[source]}")
+    entries = prepare(source, data, store or Store())
     scenes = tuple(SceneRef(entry.id, entry.family, entry.group, entry.key) for entry in entries)
     if not scenes:
         raise SuiteError(f"suite {name!r} is empty: {data} holds no scene")
-    return Suite(name, "nuscenes", data, scenes, "log")
+    return Suite(name, source, data, scenes, "log")
 
 
 def _openscene(

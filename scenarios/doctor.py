@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from drive.errors import DataError
+from scenarios.doctor_files import Line, scene_files
 from scenarios.nuscenes.tables import Location, locate, versions_in
-from scenarios.sources import is_openscene
+from scenarios.sources import detect, is_openscene
 
 _EMPTY_OK = {
     "ped_crossing": "no crossings",
@@ -16,14 +17,6 @@ _EMPTY_OK = {
     "carpark_area": "no car parks",
     "traffic_light": "no signals",
 }
-
-
-@dataclass(frozen=True)
-class Line:
-    """One finding: ``level`` is ``ok``, ``note`` (usable, worth knowing) or ``problem`` (not usable as it is)."""
-
-    level: str
-    text: str
 
 
 @dataclass(frozen=True)
@@ -50,10 +43,17 @@ def examine(path: Path, maps: Path | None = None) -> Report:
     try:
         if is_openscene(path):
             return Report(tuple(_openscene(path, maps)))
+        source = detect(path).name if not _has_tables(path) else "nuscenes"
+        if source != "nuscenes":
+            return Report(tuple(scene_files(source, path)))
         places = _places(path)
     except DataError as error:
         return Report((Line("problem", str(error)),))
     return Report(tuple(line for place in places for line in _examine(place)))
+
+
+def _has_tables(path: Path) -> bool:
+    return path.is_dir() and ((path / "scene.json").is_file() or bool(versions_in(path)))
 
 
 def _places(path: Path) -> list[Location]:

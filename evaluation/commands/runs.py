@@ -31,7 +31,11 @@ Planners = UseAppendAction[
 
 def evaluate(
     suite: Annotated[
-        str, arg(help="nuscenes, openscene, gen-quick, procedural:<family|all>:<count>:<seed>, or a .yaml file.")
+        str,
+        arg(
+            help="nuscenes, openscene, scenarionet, gpudrive, gen-quick, procedural:<family|all>:<count>:<seed>, or a "
+            ".yaml file."
+        ),
     ],
     planner: Planners,
     out: Annotated[Path, arg(help="Run folder; a run that is there is resumed.", metavar="RUN")],
