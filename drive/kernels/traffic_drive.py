@@ -283,7 +283,8 @@ def cross_traffic(
     walker = who[i, MODE] == WALKER
     v, speed = motion[i, MOVING], now[SPEED, j]
     along = now[COS, j] * now[COS, i] + now[SIN, j] * now[SIN, i]
-    if not walker and along < -0.85:  # oncoming: a straight line says nothing about it
+    careless = driver[i, D_COURTESY] < 0.05 and motion[i, ORDER] != 0.0
+    if not walker and (along < -0.85 or careless):  # oncoming: a straight line says nothing about it
         return FAR, 0.0
     first, last, least, most = ray_on_path(
         path,
