@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import AgentKind
+from drive.scene import DT, AgentKind
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving, parked, strollers, traffic
 from scenarios.generate.geometry import Float, lengths
@@ -21,7 +21,7 @@ from scenarios.generate.paths import Way, at_arc, ego_ways, way_along
 from scenarios.generate.reference import Style, draw_style, ego_path, free_times
 from scenarios.generate.search import SPACING
 from scenarios.generate.setting import Draws
-from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up
+from scenarios.generate.timing import RUN_IN, reach, run_up
 
 Rng = np.random.Generator
 
@@ -110,6 +110,10 @@ class Crossroads:
                 )
         return None
 
+    def movement(self, connector: int) -> Movement:
+        """What a connector does."""
+        return self.network.junctions[0].connectors[connector].movement
+
     def movements(self, leg: int) -> list[int]:
         """Connectors from a leg that cross or merge with the ego's."""
         return [
@@ -126,10 +130,8 @@ class Crossroads:
 
     def ego_time(self, arc: float) -> float:
         """Time [s] after the start at which the front of an undisturbed ego is at an arc length of its way."""
-        times = free_times(self.path)
-        stations = SPACING * np.arange(len(self.path))
-        begin, end = np.interp((self.arc, arc - PACIFICA.front), stations, times)
-        return float(end - begin) - RUN_IN
+        driven = set_off(self.path, self.arc, self.speed, self.style.acceleration)
+        return DT * float(np.searchsorted(driven, arc - PACIFICA.front)) - RUN_IN
 
 
 def draw_crossroads(
@@ -180,7 +182,7 @@ def stage_crossroads(
     bent = wish.arrival * section.limit > 60.0
     roads = (
         draw_alignment(first, section.limit, rng, int(bent and rng.random() < 0.5), (0.1, 0.4)),
-        draw_alignment(stub_length(max(limits)), limits[draw.exit], rng, 1, (0.05, 0.4)),
+        draw_alignment(stub_length(max(limits)) + 60.0, limits[draw.exit], rng, 1, (0.05, 0.4)),
     )
     stubs = {
         leg: draw_alignment(stub_length(max(limits)), plan.section.limit, rng, 1, (0.05, 0.35))
@@ -195,11 +197,30 @@ def stage_crossroads(
     traits = draw_style(draws("style"), **style)
     path = ego_path(way, traits)
     line = float(way.begin[1])
-    start = ego_start(path, line - PACIFICA.front, wish.arrival)
-    if start is None:
-        return None
+    speed, arc = 0.35 * section.limit * float(draws("set-off").random()), line - 100.0
+    for _ in range(3):
+        driven = set_off(path, arc, speed, traits.acceleration)
+        arc += line - PACIFICA.front - float(driven[round((RUN_IN + wish.arrival) / DT)])
+        if arc < 25.0:
+            return None
     own = {value: key for key, value in network.connector_lanes.items()}[way.lanes[1]][1]
-    return Crossroads(network, way, traits, path, *start, line, own)
+    return Crossroads(network, way, traits, path, arc, speed, line, own)
+
+
+def set_off(path: Float, arc: float, speed: float, acceleration: float) -> Float:
+    """Arc lengths ``[400]`` [m] every 0.1 s of an ego that gathers speed undisturbed, from ``arc`` at ``speed``.
+
+    It begins the warm-up slowly: a scene in which one only has to wait at the end of a fast approach would pay for
+    stopping at once.
+    """
+    driven = np.empty(400)
+    for step in range(len(driven)):
+        driven[step] = arc
+        top = max(float(path[min(int((arc + 0.4 * speed) / SPACING), len(path) - 1), 4]), 0.3)
+        pedal = acceleration * (1.0 - (speed / top) ** 4) if speed <= top else max((top - speed) / 0.8, -2.0)
+        arc += (speed + 0.5 * pedal * DT) * DT
+        speed = max(speed + pedal * DT, 0.0)
+    return driven
 
 
 def draw_gaps(
@@ -239,12 +260,15 @@ class Passing:
 
 def flow(
     cross: Crossroads, passing: list[Passing], rng: Rng, factor: float = 0.95, *, critical: bool = False
-) -> list[Actor]:
-    """Vehicles that come by at given times if nobody hinders them, all at ``factor`` times the limit.
+) -> tuple[list[Actor], list[float]]:
+    """Vehicles that come by at given times if nobody hinders them, all at ``factor`` times the limit, and their times.
+
+    Those that do not fit (too close, or they would begin beyond the map) are left out.
 
     Followers get a desired speed that makes up for what their distance costs them, so that the gaps stay as drawn.
     """
     found: list[Actor] = []
+    kept: list[float] = []
     last: dict[int, float] = {}  # incoming lane -> time of the vehicle before
     for item in sorted(passing, key=lambda one: one.time):
         way = cross.way_through(item.connector)
@@ -275,7 +299,8 @@ def flow(
         if actor is not None:
             last[lane] = item.time
             found.append(actor)
-    return found
+            kept.append(item.time)
+    return found, kept
 
 
 def queue(

@@ -76,5 +76,4 @@ def violate(
     events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.SPEED, RATE, through))
     if brakes:
         events.append((0.0, Trigger.EGO_ARRIVAL, 0.9, *place, timeout + 4.0, Action.SPEED, 5.0, 0.4 * through))
-    events.append((0.0, Trigger.EGO_ARRIVAL, -1.0, *place, timeout + 7.0, Action.NORMAL, 0.0, 0.0))
     return [actor], events

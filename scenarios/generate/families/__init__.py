@@ -1,6 +1,10 @@
 """The scene families, one file each: F01 to F26."""
 
 from scenarios.generate.families.f01_lead_brake import F01
+from scenarios.generate.families.f11_unprotected_left import F11
+from scenarios.generate.families.f12_minor_crossing import F12
+from scenarios.generate.families.f15_signal import F15
+from scenarios.generate.families.f16_violator import F16
 from scenarios.generate.families.f18_crosswalk import F18
 from scenarios.generate.families.f26_urban_background import F26
 from scenarios.generate.setting import Family
@@ -9,6 +13,10 @@ FAMILY_BY_NAME: dict[str, Family] = {
     family.name: family
     for family in (
         F01,
+        F11,
+        F12,
+        F15,
+        F16,
         F18,
         F26,
     )

@@ -9,7 +9,7 @@ from drive.drivers import Driver
 from drive.scene import Action, LightState, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor
-from scenarios.generate.crossroads import Crossroads, Passing, Shape, Wish, flow, queue, stage_crossroads, surroundings
+from scenarios.generate.crossroads import Crossroads, Shape, Wish, queue, stage_crossroads, surroundings
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, draw_section
@@ -21,8 +21,9 @@ from scenarios.generate.violators import violate
 
 DILEMMA, EMPTY, QUEUE, LATE, STALE, ARROW, SPILLBACK = range(7)
 NAMES = ("dilemma", "red_empty", "red_queue", "late_crosser", "stale_green", "arrow", "spillback")
+CASES = (DILEMMA, DILEMMA, EMPTY, QUEUE, QUEUE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, ARROW, SPILLBACK)
 KNOBS = {
-    "case": Knob(choices=(DILEMMA, EMPTY, EMPTY, QUEUE, QUEUE, QUEUE, LATE, LATE, LATE, STALE, ARROW, ARROW, SPILLBACK)),
+    "case": Knob(choices=CASES),
     "arrival": Knob(5.0, 8.0),
     "to_line": Knob(1.5, 4.0),
     "wait": Knob(0.5, 3.5),
@@ -133,9 +134,7 @@ def _neighbors_through(cross: Crossroads, arrival: float, rng: np.random.Generat
             way = way_along(cross.network, [before, lane, int(cross.network.map.lane_successors(lane)[0])])
             front = cross.arc + PACIFICA.front + float(rng.uniform(-12.0, 15.0))
             found += queue(cross, way, front, 1, rng, role="neighbor")
-    return [
-        replace(item, speed=float(cross.speed), driver=item.driver | {Driver.SPEED_FACTOR: 1.0}) for item in found
-    ]
+    return [replace(item, speed=float(cross.speed), driver=item.driver | {Driver.SPEED_FACTOR: 1.0}) for item in found]
 
 
 def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:

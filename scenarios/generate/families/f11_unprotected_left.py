@@ -1,0 +1,147 @@
+"""F11 unprotected left: a turn across oncoming traffic that has the right of way, and perhaps across people walking."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from drive.scene import Action, AgentKind, LightState, Trigger
+from scenarios.generate.actors import Actor
+from scenarios.generate.crossroads import (
+    Crossroads,
+    Passing,
+    Shape,
+    Wish,
+    draw_gaps,
+    flow,
+    stage_crossroads,
+    stander,
+    surroundings,
+)
+from scenarios.generate.junction import Control, Movement
+from scenarios.generate.knobs import Knob
+from scenarios.generate.layout import ARTERIAL, COLLECTOR, draw_section
+from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.signals import SignalPlan
+from scenarios.generate.timing import RUN_IN
+from scenarios.generate.walkers import cross_behind
+
+KNOBS = {
+    "lanes": Knob(choices=(1, 1, 1, 2, 2, 3)),
+    "signal": Knob(choices=(0, 1)),
+    "arrival": Knob(4.5, 6.5),
+    "offset": Knob(-0.5, 0.4),
+    "median_gap": Knob(2.6, 4.0),
+    "quality": Knob(1.05, 1.6),
+    "best_after": Knob(0.5, 4.5),
+    "amber": Knob(),
+    "change": Knob(),
+    "people": Knob(),
+    "walk_offset": Knob(-0.5, 1.5),
+    "opposing": Knob(),
+    "limit": Knob(choices=(8.33, 8.33, 11.11, 11.11, 13.89)),
+    "density": Knob(0.2, 0.9),
+}
+
+
+def critical_gap(lanes: int) -> float:
+    """Gap [s] that a driver needs to turn across this many oncoming lanes."""
+    return 5.5 + 0.5 * (lanes - 1)
+
+
+def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """A crossing with 1 to 3 oncoming lanes, priority road or permissive green, gaps LN(3.5, 0.45) and one that will
+    do."""
+    rng = draws("sections")
+    lanes = int(knobs["lanes"])
+    road = COLLECTOR if lanes == 1 else ARTERIAL
+    section = draw_section(road, rng, lanes=lanes, limit=knobs["limit"])
+    side = draw_section(COLLECTOR, rng, lanes=1, limit=8.33)
+    signal = knobs["signal"] > 0.5
+    shape = Shape.CROSS if signal or rng.random() < 0.5 else Shape.SIDE_LEFT
+    walks = knobs["people"] < 0.4
+    control = Control.SIGNAL if signal else Control.YIELD
+    wish = Wish(shape, control, Movement.LEFT, False, knobs["arrival"], crosswalks=walks or rng.random() < 0.3)
+    cross = stage_crossroads(wish, road, section, side, draws)
+    if cross is None:
+        return None
+    opposite = cross.leg(Movement.THROUGH)
+    if opposite is None:
+        return None
+    cast = draws("cast")
+    through = [n for n in cross.movements(opposite) if cross.movement(n) is Movement.THROUGH]
+    first = cross.meeting(through[-1]) if through else None
+    if first is None:
+        return None
+    there = cross.ego_time(first[0][0])
+    needed = critical_gap(lanes)
+    best = needed * knobs["quality"]
+    closing = signal and knobs["amber"] < 0.2  # the light ends the flow: no gap before
+    best_from = 99.0 if closing else there + knobs["best_after"]
+    anchor = there + knobs["offset"]
+    times = draw_gaps(cast, anchor, 19.0, knobs["median_gap"], 0.45, 0.75 * needed, best, best_from)
+    passing = [Passing(int(cast.choice(through)), time, _kind(cast)) for time in times]
+    actors, times = flow(cross, passing, cast)
+    events: list[tuple[float, ...]] = []
+    if knobs["change"] < 0.2 and actors:
+        events += _change(cross, times, best_from, cast)
+    if knobs["opposing"] < 0.3:
+        actors += _opposing_turner(cross, opposite, there, cast)
+    if walks:
+        more, script = cross_behind(cross, there + 1.5, knobs["walk_offset"], cast, len(actors))
+        actors, events = actors + more, events + script
+    blocker = stander(cross, cast)
+    actors += [] if blocker is None else [blocker]
+    signals: tuple[SignalPlan, ...] = ()
+    if signal:
+        green = SignalPlan(0, cross.way.lanes[1], LightState.GREEN, RUN_IN + there - 14.0, green=60.0)
+        if closing:
+            green = replace(green, begins=LightState.YELLOW, time=RUN_IN + there + 1.0 + knobs["best_after"])
+        signals = (green,)
+    actors += surroundings(cross, draws, knobs["density"], (opposite,))
+    return Setting(
+        cross.network,
+        cross.way,
+        cross.arc,
+        cross.speed,
+        cross.style,
+        actors,
+        events,
+        event=cross.line,
+        slack=1.4 if closing else knobs["quality"],
+        signals=signals,
+        facts={"needed_gap": needed, "best_gap": round(best, 2), "gap_from": round(best_from, 2), "amber": closing},
+    )
+
+
+def _kind(rng: np.random.Generator) -> AgentKind:
+    return AgentKind(int(rng.choice((AgentKind.CAR, AgentKind.TRUCK, AgentKind.BUS), p=(0.9, 0.06, 0.04))))
+
+
+def _change(
+    cross: Crossroads, times: list[float], best_from: float, rng: np.random.Generator
+) -> list[tuple[float, ...]]:
+    """The driver who ends the best gap drives faster or slower from the gap's beginning on."""
+    row = next((n for n, time in enumerate(times) if time > best_from + 3.0), None)
+    if row is None:
+        return []
+    limit = float(cross.way.limit[0])
+    speed = limit * (1.12 if rng.random() < 0.5 else 0.75)
+    at = max(times[row] - 5.0, 0.5)
+    return [
+        (float(row), Trigger.TIME, at, 0.0, 0.0, at, Action.SPEED, 1.0, speed),
+        (float(row), Trigger.TIME, at + 3.0, 0.0, 0.0, at + 3.0, Action.NORMAL, 0.0, 0.0),
+    ]
+
+
+def _opposing_turner(cross: Crossroads, leg: int, there: float, rng: np.random.Generator) -> list[Actor]:
+    """Somebody who comes from opposite, turns off to his left and hides who drives beside him."""
+    connectors = cross.network.junctions[0].connectors
+    options = [n for n, item in enumerate(connectors) if item.leg_in == leg and item.movement is Movement.LEFT]
+    options = [n for n in options if cross.meeting(n) is not None]
+    if not options:
+        return []
+    return flow(cross, [Passing(options[0], there + float(rng.uniform(-1.0, 2.0)), role="turner")], rng)[0]
+
+
+F11 = Family("F11", KNOBS, stage)

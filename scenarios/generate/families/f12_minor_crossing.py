@@ -1,0 +1,127 @@
+"""F12 minor crossing: from a stop or yield sign through or into two flows that have the right of way."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from drive.scene import AgentKind
+from scenarios.generate.actors import Actor, draw_size, driving
+from scenarios.generate.crossroads import (
+    Crossroads,
+    Passing,
+    Shape,
+    Wish,
+    draw_gaps,
+    flow,
+    stage_crossroads,
+    stander,
+    surroundings,
+)
+from scenarios.generate.junction import Control, Movement
+from scenarios.generate.knobs import Knob
+from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, draw_section
+from scenarios.generate.setting import Draws, Family, Setting
+
+CRITICAL = {Movement.THROUGH: 6.5, Movement.RIGHT: 6.2, Movement.LEFT: 7.1}  # s
+KNOBS = {
+    "shape": Knob(choices=(0, 0, 0, 1)),
+    "turn": Knob(),
+    "stop_sign": Knob(choices=(0, 1)),
+    "arrival": Knob(4.5, 6.5),
+    "offset": Knob(-0.5, 0.4),
+    "volume": Knob(300.0, 900.0),
+    "quality": Knob(1.05, 1.6),
+    "best_after": Knob(1.5, 5.0),
+    "lanes": Knob(choices=(1, 1, 1, 2)),
+    "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
+    "cyclist": Knob(),
+    "cyclist_offset": Knob(-1.0, 1.0),
+    "density": Knob(0.2, 0.9),
+}
+
+
+def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """A crossing or T by whose minor leg the ego comes; a combined gap process of both flows with one gap to take."""
+    rng = draws("sections")
+    section = draw_section(RESIDENTIAL, rng, limit=8.33)
+    lanes = int(knobs["lanes"])
+    side = draw_section(COLLECTOR, rng, lanes=lanes, limit=knobs["limit"])
+    shape = Shape.STEM if knobs["shape"] > 0.5 else Shape.CROSS
+    turn = Movement.THROUGH if knobs["turn"] < 0.5 else Movement.LEFT if knobs["turn"] < 0.8 else Movement.RIGHT
+    if shape is Shape.STEM and turn is Movement.THROUGH:
+        turn = Movement.LEFT
+    control = Control.STOP if knobs["stop_sign"] > 0.5 else Control.YIELD
+    cross = stage_crossroads(Wish(shape, control, turn, True, knobs["arrival"]), RESIDENTIAL, section, side, draws)
+    if cross is None:
+        return None
+    cast = draws("cast")
+    legs = [leg for leg in (cross.leg(Movement.RIGHT), cross.leg(Movement.LEFT)) if leg is not None]
+    options = {leg: [n for n in cross.movements(leg) if cross.movement(n) is Movement.THROUGH] for leg in legs}
+    options = {leg: numbers for leg, numbers in options.items() if numbers}
+    if not options:
+        return None
+    needed = CRITICAL[turn] + 0.5 * (lanes - 1)
+    first = cross.meeting(next(iter(options.values()))[0])
+    assert first is not None  # one of the movements that meet the ego's
+    there = cross.ego_time(first[0][0])
+    best = needed * knobs["quality"]
+    # both flows together, as headways of one process
+    median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.6 * needed))
+    stop = 2.0 if control is Control.STOP else 0.5
+    times = draw_gaps(
+        cast,
+        there + knobs["offset"],
+        19.0,
+        median,
+        0.45,
+        0.72 * needed,
+        best,
+        there + stop + knobs["best_after"],
+    )
+    keys = sorted(options)
+    passing = [Passing(int(cast.choice(options[keys[int(cast.integers(len(keys)))]])), time) for time in times]
+    actors, _ = flow(cross, passing, cast)
+    if knobs["cyclist"] < 0.25:
+        actors += _cyclist(cross, keys[0], there + stop + knobs["cyclist_offset"], cast)
+    blocker = stander(cross, cast)
+    actors += [] if blocker is None else [blocker]
+    actors += surroundings(cross, draws, knobs["density"], tuple(legs))
+    return Setting(
+        cross.network,
+        cross.way,
+        cross.arc,
+        cross.speed,
+        cross.style,
+        actors,
+        [],
+        event=cross.line,
+        slack=knobs["quality"],
+        facts={
+            "needed_gap": round(needed, 2),
+            "best_gap": round(best, 2),
+            "turn": turn.value,
+            "control": control.value,
+        },
+    )
+
+
+def _cyclist(cross: Crossroads, leg: int, time: float, rng: np.random.Generator) -> list[Actor]:
+    """A cyclist on the major road, on the side of the road where one does not expect him."""
+    numbers = [n for n in cross.movements(leg) if cross.movement(n) is Movement.THROUGH]
+    if not numbers:
+        return []
+    way = cross.way_through(numbers[0])
+    meeting = cross.meeting(numbers[0])
+    assert meeting is not None  # one of the movements that meet the ego's
+    speed = float(rng.uniform(3.5, 6.0))
+    arc = meeting[1][0] - speed * (time + 5.0)
+    wrong = -1.1 * cross.network.side
+    actor = (
+        driving(way, arc, speed, AgentKind.BICYCLE, draw_size(AgentKind.BICYCLE, rng), side=wrong, role="cyclist")
+        if arc > 3.0
+        else None
+    )
+    return [] if actor is None else [actor]
+
+
+F12 = Family("F12", KNOBS, stage)
