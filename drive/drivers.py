@@ -19,7 +19,8 @@ class Driver(IntEnum):
     """Columns of ``Scenario.drivers [A, 16]`` float64. Pedestrians and cyclists use the same columns.
 
     A pedestrian's COURTESY below 0.05 means one who looks at no gap, a driver's that under scripted orders it yields to
-    nobody; a pedestrian's START_LOSS is a pause in the middle of the road; GAP_FACTOR scales the time to spare that is demanded (walkers: 2.0 s anywhere, 0.5 s on a marked crossing).
+    nobody; a pedestrian's START_LOSS is a pause in the middle of the road; GAP_FACTOR scales the time to spare that is
+    demanded (walkers: 2.0 s anywhere, 0.5 s on a marked crossing).
     """
 
     SPEED_FACTOR = 0  # desired speed over ``Paths.limit``

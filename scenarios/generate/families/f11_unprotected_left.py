@@ -79,7 +79,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     closing = signal and knobs["amber"] < 0.2  # the light ends the flow: no gap before
     best_from = 99.0 if closing else there + knobs["best_after"]
     anchor = there + knobs["offset"]
-    times = draw_gaps(cast, anchor, 19.0, knobs["median_gap"], 0.45, 0.75 * needed, best, best_from)
+    times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.75 * needed, best, best_from)
     passing = [Passing(int(cast.choice(through)), time, _kind(cast)) for time in times]
     actors, times = flow(cross, passing, cast)
     events: list[tuple[float, ...]] = []

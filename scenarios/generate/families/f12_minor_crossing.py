@@ -71,7 +71,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     times = draw_gaps(
         cast,
         there + knobs["offset"],
-        19.0,
+        21.0,
         median,
         0.45,
         0.72 * needed,

@@ -111,7 +111,7 @@ def _cast(
         sizes = 5.0 * 6.8
         standing = queue(cross, cross.way, out + knobs["exit_space"] + sizes, 5, rng, role="spillback")
         goes = knobs["arrival"] + 0.7 * knobs["wait"]
-        events = []
+        events: list[tuple[float, ...]] = []
         for row in range(len(standing)):
             events.append((float(row), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0))
             start = goes + 1.1 * row
