@@ -31,7 +31,8 @@ def violate(
     """One vehicle from ``leg`` that ignores light or sign, and its script; both empty where it has no way to come.
 
     Its centre is on the ego's path ``offset`` [s] after the front of an undisturbed ego; ``speed`` [m/s] is what it
-    drives at. From 4.5 s before the ego's arrival it stops for nothing, whatever the ego does then. ``brakes``: it
+    drives at. From 4.5 s before the ego's arrival it stops for nothing and keeps that offset as far as 15 % of its
+    speed allow. ``brakes``: it
     brakes hard in the last second. Without ``hazard`` it comes the same way and stops in time as it has to.
     """
     connectors = cross.network.junctions[0].connectors
@@ -73,7 +74,8 @@ def violate(
     arrival = cross.ego_time(mine)
     events: list[tuple[float, ...]] = []
     timeout = max(arrival - AHEAD, 0.0) + 6.0
-    events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.SPEED, RATE, through))
+    first = offset - 0.5 * size[0] / max(through, 3.0)  # its front is there before its centre
+    events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.MEET, RATE, first))
     if brakes:
         events.append((0.0, Trigger.EGO_ARRIVAL, 0.9, *place, timeout + 4.0, Action.SPEED, 5.0, 0.4 * through))
     return [actor], events
