@@ -105,8 +105,11 @@ def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float]
     setting = first.stage(own, draws)
     if setting is None or setting.event is None or families[1].overlay is None:
         return None
+    event = setting.event
+    if setting.slack is not None:  # the second family's actors are measured by themselves
+        setting = replace(setting, decided=tuple(setting.actors))
     path = ego_path(setting.way, setting.style)
-    later = free_arc(path, setting.event, float(draws("composition").uniform(4.0, 8.0)))
+    later = free_arc(path, event, float(draws("composition").uniform(4.0, 8.0)))
     return families[1].overlay(setting, later, other, Draws(recipe, attempt, f"{families[1].name}."))
 
 

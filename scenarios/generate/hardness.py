@@ -1,141 +1,300 @@
-"""How hard a scene is: one number per event, from what an ego that ignores the event would meet."""
+"""How hard a scene is: one number per event, from what an ego that ignores the event would meet.
 
+An event is a critical actor that gets in the way of the *nominal* ego, which drives on as road and signals suggest.
+Its hardness is the braking it asks for, begun 0.3 s after the first visible cue, over 6 m/s2; for a decision (which
+gap, go or wait) it is how little the best gap exceeds the gap needed.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from drive.scene import DT, AgentKind, Cue, Scenario
+from drive.scene import DT, Action, AgentKind, Cue, Event, LightState, Scenario, Trigger
 from drive.traffic import TrafficWorld
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate.actors import Actor
+from scenarios.generate.conflicts import (
+    MARGIN,
+    MOST,
+    REACTION,
+    Occupancy,
+    braked,
+    braking_demand,
+    contact_free,
+    least,
+    occupancy,
+)
 from scenarios.generate.geometry import Float
 from scenarios.generate.reference import ego_path, path_states
 from scenarios.generate.rolling import roll_scenario
 from scenarios.generate.search import SPACING, SPEED, Others
 from scenarios.generate.setting import Setting
 
-REACTION = 0.3
-MARGIN = 0.5
-EASY, RANGE = 1.8, 0.8  # gap over needed gap: hardness 0 from EASY on, 1 below EASY - RANGE
+HARDEST = 1.5
+MISSED = 1.5  # s of post-encroachment time that make no conflict
+STOPPING = 2.5  # m/s2: who would have to brake harder than this will not stop any more
+ALIKE = 0.7  # cosine of directions that count as the same
+
+ANNOUNCEMENTS = Cue.INTENT | Cue.INDICATOR_LEFT | Cue.INDICATOR_RIGHT
 
 
 def measure(
     scenario: Scenario, actors: list[Actor], setting: Setting, world: TrafficWorld
 ) -> tuple[float, list[dict[str, Any]]]:
-    """Hardness of the scene and its events (one per critical actor that meets the ego's way).
+    """Hardness of the scene, in [0, 1], and its events: one per critical actor, or the decision that the setting gives.
 
-    The nominal ego drives on from its state at the start as the road suggests and ignores the actor.
-    ``h = min(a_req, 3 a_go) / 6``, 0 where the nominal ego and the actor miss each other by 1.5 s; the scene takes the
-    hardest event, plus 0.1 for each further one above 0.25, at most 1.
+    Every event has ``kind`` and ``h``, which is 0 where the nominal ego and the actor miss each other by 1.5 s and at
+    most 1 where the ego may leave its lane. The scene takes the hardest event, plus 0.1 for each further one above
+    0.25.
     """
-    path = ego_path(setting.way, setting.style)
     events: list[dict[str, Any]] = []
+    rows = [row for row, actor in enumerate(actors) if actor.critical]
     if setting.slack is not None:
-        h = float(np.clip((EASY - setting.slack) / RANGE, 0.0, 1.0))
-        events.append({"kind": "decision", "slack": round(setting.slack, 4), "h": round(h, 4)})
-    if not any(actor.critical for actor in actors):
-        return max((float(event["h"]) for event in events), default=0.0), events
-    nominal = nominal_motion(scenario, path)
-    others = roll_scenario(scenario, path_states(path, nominal), world)
-    for row, actor in enumerate(actors):
-        if actor.critical and len(actor.points):
-            follow = actor.kind != AgentKind.PEDESTRIAN
-            event = _lead_event(scenario, row) if follow else _crossing_event(scenario, row, path, nominal, others)
-            if event is not None:
-                events.append({"agent": scenario.tracks.ids[row], "role": actor.role} | event)
+        events.append({"kind": "decision", "q": round(setting.slack, 3), "h": _of_slack(setting.slack)})
+        rows = [row for row in rows if not any(actors[row] is actor for actor in setting.decided or actors)]
+    if rows:
+        events += _conflicts(scenario, actors, rows, setting, world)
     if not events:
         return 0.0, []
     hard = sorted((float(event["h"]) for event in events), reverse=True)
     return min(1.0, hard[0] + 0.1 * sum(value > 0.25 for value in hard[1:])), events
 
 
-def nominal_motion(scenario: Scenario, path: Float) -> Float:
-    """Arc [m], speed [m/s] and acceleration ``[K+1, 3]`` of an ego that drives on as the road suggests."""
+def _of_slack(slack: float) -> float:
+    return round(float(np.clip((1.8 - slack) / 0.8, 0.0, 1.0)), 4)
+
+
+def _conflicts(
+    scenario: Scenario, actors: list[Actor], rows: list[int], setting: Setting, world: TrafficWorld
+) -> list[dict[str, Any]]:
+    path = ego_path(setting.way, setting.style)
+    nominal = nominal_motion(scenario, setting, path)
+    others = roll_scenario(scenario, path_states(path, nominal), world)
+    most = 1.0 if setting.beside else HARDEST
+
+    def braking(row: int) -> Callable[[int, float], bool]:
+        """Whether braking at a rate from a sample on keeps clear of the actor, the traffic being that ego's own."""
+
+        def enough(step: int, rate: float) -> bool:
+            motion = braked(nominal, step, rate)
+            rolled = roll_scenario(scenario, path_states(path, motion), world)
+            return contact_free(occupancy(path, rolled, row), motion, step, MARGIN)
+
+        return enough
+
+    found = []
+    for row in rows:
+        taken = occupancy(path, others, row)
+        if _leads(taken, nominal, actors[row]):
+            event = _lead_event(scenario, row, path, world)
+        elif not taken.inside.any():  # turned back, waited, or never meant to come
+            event = {"kind": "none", "h": 0.0}
+        elif not len(actors[row].points):
+            event = _standing_event(taken, nominal)
+        elif taken.along[np.flatnonzero(taken.inside)[-1]] > ALIKE or taken.along[taken.inside].min() < -ALIKE:
+            event = _sharing_event(scenario, row, taken, nominal, braking(row))
+        else:
+            event = _crossing_event(scenario, row, taken, nominal)
+        if event is not None:
+            event["h"] = round(float(np.clip(event["h"], 0.0, most)), 4)
+            found.append({"agent": scenario.tracks.ids[row], "role": actors[row].role} | event)
+    return found
+
+
+def nominal_motion(scenario: Scenario, setting: Setting, path: Float) -> Float:
+    """Arc [m], speed [m/s] and acceleration ``[K+1, 3]`` of an ego that drives on as road and signals suggest."""
     first = scenario.reference[scenario.start]
     row = int(np.hypot(path[:, 0] - first[Ego.X], path[:, 1] - first[Ego.Y]).argmin())
     motion = np.zeros((scenario.horizon + 1, 3))
     motion[0] = SPACING * row, first[Ego.VX], 0.0
+    lights = {
+        int(lane): state[scenario.start :]
+        for lane, state in zip(scenario.lights.lane, scenario.lights.state, strict=True)
+    }
+    lines = [
+        (float(begin), lights[lane]) for begin, lane in zip(setting.way.begin, setting.way.lanes, strict=True)
+        if lane in lights
+    ]  # fmt: skip
     for step in range(scenario.horizon):
         arc, speed, _ = motion[step]
         wanted = path[min(int(arc / SPACING) + 1, len(path) - 1), SPEED]
         pedal = float(np.clip((wanted - speed) / 0.5, -2.0, 1.2))
+        for line, state in lines:
+            room = line - 1.0 - arc - PACIFICA.front
+            need = speed * speed / (2.0 * max(room, 0.1))
+            closed = state[step] == LightState.RED or (state[step] == LightState.YELLOW and need < 2.5)
+            if closed and room > -1.0 and need > 1.2:
+                pedal = min(pedal, -need)
+        pedal = max(pedal, -speed / DT)
         motion[step + 1] = arc + (speed + 0.5 * pedal * DT) * DT, speed + pedal * DT, pedal
     return motion
 
 
-def _crossing_event(scenario: Scenario, row: int, path: Float, nominal: Float, others: Others) -> dict[str, Any]:
-    """What the nominal ego meets at a walker's line, the walker triggered by that ego."""
-    place, size = others.position[row], others.size[row]
-    gaps = np.hypot(path[:, None, 0] - place[None, :, 0], path[:, None, 1] - place[None, :, 1])
-    nearest, lateral = gaps.argmin(axis=0), gaps.min(axis=0)
-    inside = np.flatnonzero((lateral < PACIFICA.width / 2 + size[1] / 2) & others.valid[row])
-    if not len(inside):  # turned back or waited before the ego's way
-        return {"kind": "crossing", "h": 0.0}
-    center = int(lateral.argmin())
-    t_in, t_out, t_center = inside[0] * DT, inside[-1] * DT, center * DT
-    arc = SPACING * float(nearest[center])
-    c0, c1 = arc - size[0] / 2, arc + size[0] / 2
+def _leads(taken: Occupancy, nominal: Float, actor: Actor) -> bool:
+    """True for somebody who drives ahead in the ego's corridor from the first sample on."""
+    ahead = taken.inside[0] and taken.near[0] > nominal[0, 0] + PACIFICA.front
+    return bool(ahead and taken.along[0] > ALIKE and len(actor.points))
+
+
+def _standing_event(taken: Occupancy, nominal: Float) -> dict[str, Any]:
+    """Something in the corridor that never moves, in view from the start."""
+    c0, c1 = taken.interval
+    front = nominal[:, 0] + PACIFICA.front
+    a_req = _stop_before(c0, front[0], nominal[0, 1]) if front[-1] > c0 else 0.0
+    return {"kind": "standing", "h": a_req / 6.0} | _figures(a_req=a_req, c0=c0, c1=c1)
+
+
+def _stop_before(c0: float, front: float, speed: float) -> float:
+    """Deceleration [m/s2] with which an ego that reacts stops MARGIN before an arc length; MOST if none does."""
+    room = c0 - front - speed * REACTION - MARGIN
+    return min(speed * speed / (2.0 * room), MOST) if room > 0.1 else MOST
+
+
+def _sharing_event(
+    scenario: Scenario, row: int, taken: Occupancy, nominal: Float, braking: Callable[[int, float], bool]
+) -> dict[str, Any]:
+    """Somebody who comes into the ego's corridor and stays there: cuts in, pulls out, or comes the other way."""
+    seen = _seen(scenario, row, taken)
+    a_req = least(lambda rate: braking(seen, rate))
+    entry = int(np.flatnonzero(taken.inside)[0])
+    gap = float(taken.near[entry] - nominal[entry, 0] - PACIFICA.front)
+    closing = float(nominal[entry, 1] - taken.speed[entry] * taken.along[entry])
+    ttc = gap / closing if closing > 0.1 and gap > 0.0 else 99.0
+    drac = closing**2 / (2.0 * gap) if closing > 0.1 and gap > 0.1 else 0.0
+    kind = "oncoming" if taken.along[taken.inside].min() < -ALIKE else "entering"
+    figures = _figures(a_req=a_req, ttc=ttc, drac=drac, gap=gap, entry=entry * DT, seen=seen * DT)
+    return {"kind": kind, "h": a_req / 6.0} | figures
+
+
+def _crossing_event(scenario: Scenario, row: int, taken: Occupancy, nominal: Float) -> dict[str, Any]:
+    """Somebody who crosses the ego's corridor."""
+    rows = np.flatnonzero(taken.inside)
+    t_in, t_out, center = rows[0] * DT, rows[-1] * DT, int(taken.aside.argmin())
+    (c0, c1), (d0, d1) = taken.interval, taken.own_interval
     front, rear, speed = nominal[:, 0] + PACIFICA.front, nominal[:, 0] - PACIFICA.rear, nominal[:, 1]
     clock = DT * np.arange(len(nominal))
-    ego_in, ego_out, ego_at = (float(np.interp(c, s, clock)) for c, s in ((c0, front), (c1, rear), (arc, front)))
-    pet = max(t_in - ego_out, ego_in - t_out)
-    moving = np.flatnonzero(np.hypot(*others.velocity[row].T) > 0.15)
-    begin = int(moving[0]) if len(moving) else 0
-    visible = max(begin - round(_cue_lead(scenario, row) / DT), 0)
-    v, room = float(speed[visible]), c0 - float(front[visible]) - float(speed[visible]) * REACTION - MARGIN
-    a_req = v * v / (2.0 * room) if room > 0.1 else np.inf
-    left = t_in - MARGIN - visible * DT
-    a_go = 2.0 * (c1 - float(rear[visible]) - v * left) / left**2 if left > 0.1 else np.inf
-    a_go = np.inf if a_go > 2.0 else max(a_go, 0.0)
-    h = 0.0 if pet >= 1.5 else float(np.clip(min(a_req, 3.0 * a_go) / 6.0, 0.0, 1.0))
-    return {
-        "kind": "crossing",
-        "h": round(h, 4),
-        "pet": round(float(pet), 3),
-        "dta": round(t_center - ego_at, 3),
-        "a_req": round(float(min(a_req, 99.0)), 3),
-        "begin": round(begin * DT, 1),
-        "cue_lead": round(_cue_lead(scenario, row), 1),
-        "conflict": [round(float(c0), 2), round(float(c1), 2)],
-    }
+    ego_in, ego_out, ego_at = (
+        float(np.interp(c, s, clock, right=np.inf)) for c, s in ((c0, front), (c1, rear), (0.5 * (c0 + c1), front))
+    )
+    pet = max(t_in - ego_out, ego_in - t_out) if np.isfinite(ego_in) else np.inf
+    seen = _seen(scenario, row, taken)
+    a_req = _stop_before(c0, float(front[seen]), float(speed[seen]))
+    left = t_in - MARGIN - seen * DT
+    a_go = 2.0 * (c1 - float(rear[seen]) - speed[seen] * left) / left**2 if left > 0.1 else np.inf
+    a_go = np.inf if a_go > 2.0 else max(float(a_go), 0.0)
+    h = 0.0 if pet >= MISSED else min(a_req, 3.0 * a_go) / 6.0
+    figures = _figures(pet=pet, dta=center * DT - ego_at, a_req=a_req, a_go=a_go, seen=seen * DT, c0=c0, c1=c1)
+    lead = _cue_lead(scenario, row)
+    more = {"begin": round(_onset(scenario, row, taken) * DT, 1), "cue_lead": round(lead, 1)}
+    return {"kind": "crossing", "h": h, "own": [round(d0, 2), round(d1, 2)]} | figures | more
+
+
+def _figures(**values: float) -> dict[str, float]:
+    """Numbers for the provenance; what is infinite becomes 999."""
+    return {name: round(float(np.clip(value, -999.0, 999.0)), 3) for name, value in values.items()}
+
+
+def _seen(scenario: Scenario, row: int, taken: Occupancy) -> int:
+    """Sample at which an attentive observer first knows: the announcement, else the beginning of the motion."""
+    onset = _onset(scenario, row, taken)
+    return max(onset - round(_cue_lead(scenario, row) / DT), 0)
+
+
+def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:
+    """Sample at which the motion into the corridor begins.
+
+    Who stood begins by moving, a walker anyhow. A vehicle that drives up to the corridor has begun when it comes closer
+    for good, and can no longer stop before it without braking hard.
+    """
+    still = 0.15 if scenario.tracks.kind[row] == AgentKind.PEDESTRIAN else 0.3
+    entry = int(np.flatnonzero(taken.inside)[0])
+    if scenario.tracks.kind[row] == AgentKind.PEDESTRIAN:
+        return int(np.argmax(taken.speed > still))
+    standing = np.flatnonzero(taken.speed[:entry] <= still)
+    if len(standing):
+        return int(standing[-1]) + 1
+    nearing = np.gradient(taken.aside, DT) < -0.2
+    away = np.flatnonzero(~nearing[:entry])
+    begin = int(away[-1]) + 1 if len(away) else 0
+    if taken.along[begin] > ALIKE:
+        return min(begin, entry)
+    room = np.maximum(taken.driven[entry] - taken.driven[:entry] - MARGIN, 0.1)
+    able = np.flatnonzero(taken.speed[:entry] ** 2 / (2.0 * room) < STOPPING)
+    return min(max(begin, int(able[-1]) + 1 if len(able) else 0), entry)
 
 
 def _cue_lead(scenario: Scenario, row: int) -> float:
-    """Time [s] between the first announcement and the first motion of a walker in the stored tracks."""
-    moving = np.flatnonzero(np.hypot(*scenario.tracks.velocity[row].T) > 0.15)
-    shown = np.flatnonzero(scenario.tracks.cues[row] & Cue.INTENT)
-    return max(0.0, (int(moving[0]) - int(shown[0])) * DT) if len(moving) and len(shown) else 0.0
+    """Time [s] between the first announcement and the first motion it announces, in the stored tracks."""
+    tracks = scenario.tracks
+    walker = tracks.kind[row] == AgentKind.PEDESTRIAN
+    shown = np.flatnonzero(tracks.cues[row] & ANNOUNCEMENTS)
+    if not len(shown):
+        return 0.0
+    if walker or np.hypot(*tracks.velocity[row, shown[0]]) < 0.3:
+        moving = np.flatnonzero(np.hypot(*tracks.velocity[row].T) > (0.15 if walker else 0.3))
+        begin = moving[moving >= shown[0]] if not walker else moving
+    else:  # an indicator: until the heading leaves the direction it had
+        turned = np.abs(np.unwrap(tracks.heading[row])[shown[0] :] - tracks.heading[row, shown[0]])
+        begin = shown[0] + np.flatnonzero(turned > 0.02)
+    return max(0.0, (int(begin[0]) - int(shown[0])) * DT) if len(begin) else 0.0
 
 
-def _lead_event(scenario: Scenario, row: int) -> dict[str, Any] | None:
-    """The hardest braking that the actor demands of an ego which keeps its speed until it reacts."""
-    start = scenario.start
-    speed = np.hypot(*scenario.tracks.velocity[row, start:].T)
-    change = np.gradient(speed, DT)
-    hard = np.flatnonzero(change < -1.0)
-    if not len(hard):
+def fire_steps(scenario: Scenario, world: TrafficWorld) -> Float:
+    """Samples after the start ``[E]`` at which the script's events fire for an ego on its reference; inf: never."""
+    states = scenario.reference[scenario.start :]
+    center = center_from_rear_axle(states, scenario.ego_vehicle)
+    clock = DT * np.arange(len(states))
+    found = np.full(len(world.script), np.inf)
+    for number, event in enumerate(world.script):
+        due = clock >= event[Event.TIMEOUT] - 1e-9
+        if event[Event.TRIGGER] == Trigger.TIME:
+            due |= clock >= event[Event.VALUE] - 1e-9
+        else:
+            away = np.hypot(event[Event.X] - center[:, 0], event[Event.Y] - center[:, 1])
+            away = away - scenario.ego_vehicle.length / 2
+            due |= away <= event[Event.VALUE] * np.maximum(states[:, Ego.VX], 0.5 * event[-1])
+        if due.any():
+            found[number] = int(due.argmax())
+    return found
+
+
+def _lead_event(scenario: Scenario, row: int, path: Float, world: TrafficWorld) -> dict[str, Any] | None:
+    """The hardest braking that a lead's scripted brakes demand of an ego that has kept its time gap until then.
+
+    The reference is no measure: it sees the brake coming and may have fallen back.
+    """
+    start, tracks = scenario.start, scenario.tracks
+    speed = np.hypot(*tracks.velocity[row, start:].T)
+    orders = [
+        int(step)
+        for step, event in zip(fire_steps(scenario, world), world.script, strict=True)
+        if int(event[Event.AGENT]) == row
+        and event[Event.ACTION] == Action.SPEED
+        and step < len(speed) - 20
+        and event[Event.TARGET] < speed[int(step)] - 0.5
+    ]
+    if not orders:
         return None
-    begin = max(int(hard[0]) - 1, 0)
-    state = scenario.reference[start + begin]
-    bumper = center_from_rear_axle(state[None], PACIFICA)[0, :2]
-    gap = float(np.hypot(*(scenario.tracks.position[row, start + begin] - bumper)))
-    gap -= PACIFICA.length / 2 + scenario.tracks.size[row, 0] / 2
-    driven = np.concatenate(((0.0,), np.cumsum(speed[begin:-1] * DT)))
-    clock = DT * np.arange(len(driven))
-    v = float(state[Ego.VX])
-    for a in np.arange(0.0, 9.01, 0.1):
-        braking = np.maximum(clock - REACTION, 0.0)
-        stop = v / a if a > 0 else np.inf
-        braking_time = np.minimum(braking, stop)
-        ego = v * np.minimum(clock, REACTION) + v * braking_time - 0.5 * a * braking_time**2
-        if (gap + driven - ego >= MARGIN).all():
-            break
-    return {
-        "kind": "lead",
-        "h": round(float(np.clip(a / 6.0, 0.0, 1.0)), 4),
-        "a_req": round(float(a), 2),
-        "gap": round(gap, 2),
-        "time_gap": round(gap / max(v, 0.1), 3),
-        "deceleration": round(float(-change.min()), 2),
-        "begin": round(begin * DT, 1),
-    }
+    recorded = Others(
+        tracks.position[:, start:], tracks.heading[:, start:], tracks.velocity[:, start:], tracks.valid[:, start:],
+        tracks.size, tracks.kind,
+    )  # fmt: skip
+    taken = occupancy(path, recorded, row)
+    ego = scenario.reference[start]
+    rear_arc = SPACING * float(np.hypot(path[:, 0] - ego[Ego.X], path[:, 1] - ego[Ego.Y]).argmin())
+    time_gap = float(taken.near[0] - rear_arc - PACIFICA.front) / max(float(ego[Ego.VX]), 1.0)
+    worst: dict[str, Any] | None = None
+    for begin in orders:
+        event = _brake(taken, speed, begin, max(time_gap * float(speed[begin]), 2.0))
+        if worst is None or event["a_req"] > worst["a_req"]:
+            worst = event
+    return worst
+
+
+def _brake(taken: Occupancy, speed: Float, begin: int, gap: float) -> dict[str, Any]:
+    """What one brake of a lead asks of an ego ``gap`` [m] behind it that drives as fast as it does."""
+    a_req = braking_demand(speed[begin:], gap)
+    hard = np.gradient(speed[begin : begin + 30], DT)
+    figures = _figures(a_req=a_req, gap=gap, time_gap=gap / max(float(speed[begin]), 1.0), deceleration=-hard.min())
+    return {"kind": "lead", "h": a_req / 6.0, "begin": round(begin * DT, 1)} | figures

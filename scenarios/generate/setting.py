@@ -63,6 +63,7 @@ class Setting:
         slack: Best gap over needed gap, where the event is a decision; None where it is a conflict.
         signals: Signals that the event needs in a certain state; the others are drawn.
         occlusion: True if planners are to see only what is in their line of sight: where what is hidden is the task.
+        decided: The actors whose part in the scene the slack stands for; empty: all of them.
         facts: Numbers worth keeping in the provenance.
     """
 
@@ -82,6 +83,7 @@ class Setting:
     slack: float | None = None
     signals: tuple[SignalPlan, ...] = ()
     occlusion: bool = False
+    decided: tuple[Actor, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

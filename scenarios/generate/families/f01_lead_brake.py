@@ -8,6 +8,7 @@ from drive.drivers import Driver
 from drive.scene import DT, Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import draw_size, driving, parked, strollers, traffic
+from scenarios.generate.conflicts import braking_demand
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import (
     ARTERIAL,
@@ -26,14 +27,14 @@ from scenarios.generate.timing import RUN_IN, reach, run_up
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2, 2, 2, 2, 3)),
-    "time_gap": Knob(),
+    "demand": Knob(0.2, 1.1),
     "left_over": Knob(0.0, 0.6),
     "deceleration": Knob(2.0, 7.0),
-    "brakes": Knob(choices=(1, 1, 2, 3)),
+    "brakes": Knob(choices=(1, 1, 1, 1, 2, 3)),
     "brake_light_lead": Knob(0.0, 0.5),
     "follower_gap": Knob(0.6, 2.0),
-    "event": Knob(3.0, 6.0),
-    "hold": Knob(2.4, 4.5),
+    "event": Knob(3.0, 5.0),
+    "hold": Knob(2.2, 3.6),
     "lead_kind": Knob(),
     "lane": Knob(),
     "bends": Knob(choices=(0, 1, 2, 3)),
@@ -42,19 +43,27 @@ KNOBS = {
 }
 CLASS_BY_KNOB = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
 
+SPEED_UP = 1.3  # m/s2
+
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """One road of 300 m and more; a lead at a time gap LN(1.3, 0.4) whose brakes are timed to the ego's place."""
+    """One road of 300 m and more; a lead whose brakes are timed to the ego's place.
+
+    How hard the first brake is decides the time gap, because brakes and gaps that are drawn apart mostly ask for less
+    than 2 m/s2. A later attempt at the same knobs asks for a little less.
+    """
     rng = draws("map")
     road = CLASS_BY_KNOB[int(knobs["road_class"])]
     section = draw_section(road, rng)
     junctions = int(knobs["junction"])
-    time_gap = float(np.clip(np.exp(np.log(1.3) + 0.4 * _normal(knobs["time_gap"])), 0.7, 3.0))
-    # In equilibrium at 0.78 of the desired speed IDM keeps 1.26 (gap + headway * speed): aim at the knob's time gap.
-    speed = 0.82 * section.limit
-    gap = max(time_gap * speed, 5.0)
-    style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.26 - 1.8) / speed, 0.4), factor=1.05)
-    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 27.0)) + 90.0
+    # Both have been slow and speed up from the start on: an ego that stops there stays far behind.
+    speed, top = 0.5 * section.limit, 0.85 * section.limit
+    at_event = min(speed + SPEED_UP * knobs["event"], top)
+    demand = max(knobs["demand"] - 0.06 * draws.attempt, 0.15)
+    gap, deceleration, left_over = _brake_of(demand, at_event, knobs)
+    gap = max(gap * speed / at_event, 3.0)
+    style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.03 - 1.8) / speed, 0.4), factor=1.05)
+    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 90.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.15, 0.9))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
     network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
@@ -62,7 +71,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         return None
     way = ways[int(knobs["lane"] * len(ways))]
     arc = run_up(section.limit)
-    place = at_arc(way, arc + PACIFICA.front + speed * (RUN_IN + knobs["event"]))
+    event = arc + speed * RUN_IN + 0.5 * (speed + at_event) * knobs["event"]
+    place = at_arc(way, event + PACIFICA.front)
     cast = draws("cast")
     kind = AgentKind.CAR if knobs["lead_kind"] < 0.7 else AgentKind.MOTORCYCLE
     if 0.7 <= knobs["lead_kind"] < 0.95:
@@ -79,7 +89,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         role="lead",
         cue_lead=knobs["brake_light_lead"],
         driver={
-            Driver.SPEED_FACTOR: 0.82,
+            Driver.SPEED_FACTOR: 0.5,
             Driver.MAX_DECELERATION: 8.0,
             Driver.ACCELERATION: float(cast.uniform(1.2, 1.8)),
             Driver.LANE_BIAS: float(np.clip(cast.normal(0.0, 0.1), -0.2, 0.2)),
@@ -97,10 +107,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     )
     if lead is None or follower is None:
         return None
-    left_over = knobs["left_over"]
-    while not _bearable(gap, speed, left_over, knobs["deceleration"], knobs["hold"]):
-        left_over += 0.05
-    events = _script(knobs, speed, place, left_over)
+    events = _script(knobs, at_event, section.limit, place, left_over, deceleration)
     clear = (way.lanes[0], arc - 14.0 - 2.2 * speed, lead_arc + 14.0 * section.limit)
     middle = at_arc(way, arc + 40.0)[:2]
     actors = [lead, follower]
@@ -117,49 +124,48 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         actors,
         events,
         bearable=60.0,
-        event=arc + speed * (RUN_IN + knobs["event"]),
-        facts={"time_gap": round(time_gap, 3)},
+        event=event,
+        facts={"time_gap": round(gap / speed, 3), "deceleration": round(deceleration, 3)},
     )
 
 
-def _script(knobs: Mapping[str, float], speed: float, place: np.ndarray, left_over: float) -> list[tuple[float, ...]]:
-    """The first brake falls when the ego comes to a place, the rest by the clock; each is let go after a while."""
-    events = []
+def _brake_of(demand: float, speed: float, knobs: Mapping[str, float]) -> tuple[float, float, float]:
+    """Gap [m], deceleration [m/s2] and share of speed left over of a brake that asks for ``demand`` times 6 m/s2.
+
+    The gap is 0.6 to 3 s and at least 4 m. Where even the least is not hard enough, the lead brakes harder than its
+    knobs say, and to less.
+    """
+    least, most = max(0.6 * speed, 4.0), 3.0 * speed
+    clock = DT * np.arange(round(knobs["hold"] / DT) + 1)
+    for harder in np.linspace(0.0, 1.0, 9):
+        deceleration = float(knobs["deceleration"] + harder * (7.0 - knobs["deceleration"]))
+        left_over = float(knobs["left_over"] * (1.0 - harder))
+        lead = np.maximum(speed - deceleration * clock, left_over * speed)
+        if braking_demand(lead, least) >= 6.0 * demand:
+            break
+    low, high = least, most
+    for _ in range(8):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if braking_demand(lead, middle) >= 6.0 * demand else (low, middle)
+    return low, deceleration, left_over
+
+
+def _script(
+    knobs: Mapping[str, float], speed: float, limit: float, place: np.ndarray, left_over: float, deceleration: float
+) -> list[tuple[float, ...]]:
+    """The first brake falls when the ego comes to a place, the rest by the clock; then the lead is in a hurry."""
+    events: list[tuple[float, ...]] = [(0, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, SPEED_UP, 0.85 * limit)]
     begin, hold = knobs["event"], knobs["hold"]
     for number in range(int(knobs["brakes"])):
         target = speed * min(left_over + 0.12 * number, 0.8)
-        slow = (Action.SPEED, knobs["deceleration"], target)
+        slow = (Action.SPEED, deceleration, target)
         if number == 0:
-            events.append((0, Trigger.EGO_ARRIVAL, 0.2, place[0], place[1], begin + min(2.0, hold - 1.0), *slow))
+            events.append((0, Trigger.EGO_ARRIVAL, 0.2, place[0], place[1], begin + hold - 1.0, *slow))
         else:
             events.append((0, Trigger.TIME, begin, 0.0, 0.0, begin, *slow))
-        events.append((0, Trigger.TIME, begin + hold, 0.0, 0.0, begin + hold, Action.NORMAL, 0.0, 0.0))
+        events.append((0, Trigger.TIME, begin + hold, 0.0, 0.0, begin + hold, Action.SPEED, 1.8, 0.97 * limit))
         begin += hold + 2.5
     return [tuple(float(value) for value in event) for event in events]
-
-
-def _bearable(gap: float, speed: float, left_over: float, deceleration: float, hold: float) -> bool:
-    """True if an ego that reacts after 0.4 s and brakes at up to 3 m/s2, its jerk limited, stays 1.5 m behind."""
-    lead = ego = speed
-    pedal = 0.0
-    for step in range(int(hold / DT) + 1):
-        lead = max(lead - deceleration * DT, left_over * speed)
-        if step * DT > 0.4:
-            pedal = max(pedal - 2.0 * DT, -3.0)
-        ego = max(ego + pedal * DT, 0.0)
-        gap += (lead - ego) * DT
-        if gap < 1.5:
-            return False
-        if ego <= lead and step * DT > 0.4:
-            return True
-    return True
-
-
-def _normal(unit: float) -> float:
-    """Standard normal quantile, within two deviations."""
-    from scipy.special import ndtri
-
-    return float(np.clip(ndtri(np.clip(unit, 0.01, 0.99)), -2.0, 2.0))
 
 
 F01 = Family("F01", KNOBS, stage)
