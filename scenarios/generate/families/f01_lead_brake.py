@@ -34,7 +34,7 @@ KNOBS = {
     "brake_light_lead": Knob(0.0, 0.5),
     "follower_gap": Knob(0.6, 2.0),
     "event": Knob(3.0, 5.0),
-    "hold": Knob(2.2, 3.6),
+    "hold": Knob(2.6, 4.0),
     "lead_kind": Knob(),
     "lane": Knob(),
     "bends": Knob(choices=(0, 1, 2, 3)),
@@ -43,7 +43,7 @@ KNOBS = {
 }
 CLASS_BY_KNOB = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
 
-SPEED_UP = 1.3  # m/s2
+SPEED_UP = 0.7  # m/s2
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -57,12 +57,12 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     section = draw_section(road, rng)
     junctions = int(knobs["junction"])
     # Both have been slow and speed up from the start on: an ego that stops there stays far behind.
-    speed, top = 0.5 * section.limit, 0.85 * section.limit
+    speed, top = 0.62 * section.limit, 0.85 * section.limit
     at_event = min(speed + SPEED_UP * knobs["event"], top)
     demand = max(knobs["demand"] - 0.06 * draws.attempt, 0.15)
     gap, deceleration, left_over = _brake_of(demand, at_event, knobs)
     gap = max(gap * speed / at_event, 3.0)
-    style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.03 - 1.8) / speed, 0.4), factor=1.05)
+    style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.07 - 1.8) / speed, 0.4), factor=1.05)
     first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 90.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.15, 0.9))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
@@ -89,7 +89,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         role="lead",
         cue_lead=knobs["brake_light_lead"],
         driver={
-            Driver.SPEED_FACTOR: 0.5,
+            Driver.SPEED_FACTOR: 0.62,
             Driver.MAX_DECELERATION: 8.0,
             Driver.ACCELERATION: float(cast.uniform(1.2, 1.8)),
             Driver.LANE_BIAS: float(np.clip(cast.normal(0.0, 0.1), -0.2, 0.2)),
@@ -154,7 +154,7 @@ def _script(
     knobs: Mapping[str, float], speed: float, limit: float, place: np.ndarray, left_over: float, deceleration: float
 ) -> list[tuple[float, ...]]:
     """The first brake falls when the ego comes to a place, the rest by the clock; then the lead is in a hurry."""
-    events: list[tuple[float, ...]] = [(0, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, SPEED_UP, 0.85 * limit)]
+    events: list[tuple[float, ...]] = [(0, Trigger.TIME, 0.1, 0.0, 0.0, 0.1, Action.SPEED, SPEED_UP, 0.85 * limit)]
     begin, hold = knobs["event"], knobs["hold"]
     for number in range(int(knobs["brakes"])):
         target = speed * min(left_over + 0.12 * number, 0.8)
