@@ -51,7 +51,7 @@ def measure(
     events: list[dict[str, Any]] = []
     rows = [row for row, actor in enumerate(actors) if actor.critical]
     if setting.slack is not None:
-        events.append({"kind": "decision", "q": round(setting.slack, 3), "h": _of_slack(setting.slack)})
+        events.append({"kind": "decision", "slack": round(setting.slack, 4), "h": _of_slack(setting.slack)})
         rows = [row for row in rows if not any(actors[row] is actor for actor in setting.decided or actors)]
     if rows:
         events += _conflicts(scenario, actors, rows, setting, world)

@@ -63,7 +63,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     gap, deceleration, left_over = _brake_of(demand, at_event, knobs)
     gap = max(gap * speed / at_event, 3.0)
     style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.07 - 1.8) / speed, 0.4), factor=1.05)
-    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 90.0
+    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 27.0)) + 90.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.15, 0.9))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
     network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
