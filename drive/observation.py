@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drive.cues import LiveCues
 from drive.geometry import poses_to_frame, rotate, to_frame, wrap_angle
 from drive.scene import HISTORY_STEPS, Scenario
 from drive.visibility import visible_agents, walls
@@ -86,11 +87,13 @@ class Observer:
     """Builds the observations of one scene; everything that does not change is prepared once.
 
     Lanes and areas farther than ``MAP_RADIUS`` [m] from the ego are left out: the extent of a map that was cut around
-    a recorded drive would tell where that drive goes. With ``see_all`` nothing is hidden, whatever the scene says.
+    a recorded drive would tell where that drive goes. With ``see_all`` nothing is hidden, whatever the scene says. With
+    ``live`` cues follow what agents with a path of their own do (:mod:`drive.cues`), else they are the recorded ones.
     """
 
-    def __init__(self, scenario: Scenario, see_all: bool = False) -> None:
+    def __init__(self, scenario: Scenario, see_all: bool = False, live: bool = False) -> None:
         self._scenario = scenario
+        self._cues = LiveCues(scenario) if live and scenario.paths is not None else None
         self._hides = scenario.occlusion and not see_all
         self._walls = walls(scenario.map)
         world = scenario.map
@@ -137,8 +140,10 @@ class Observer:
         seen = np.flatnonzero(agent_valid.any(axis=1))
         agent_valid = agent_valid[seen]
         known = agent_valid[..., None]
-        # what an agent announces is recorded with the scene, not simulated
-        cues = window(tracks.cues, tracks.cues[:, start:])[seen]
+        shown = tracks.cues[:, start:]
+        if self._cues is not None:
+            shown = self._live_cues(k, ego, position, heading, velocity)
+        cues = window(tracks.cues, shown)[seen]
         history = ego_window
         history[:, :3] = poses_to_frame(history[:, :3], pose)
         if missing:
@@ -155,6 +160,19 @@ class Observer:
             agent_cues=np.where(agent_valid, cues, 0).astype(np.uint8),
             **self._map_arrays(pose, k),
         )
+
+    def _live_cues(
+        self, k: int, ego: Float, position: Float, heading: Float, velocity: Float
+    ) -> NDArray[np.uint8]:
+        """Cues ``[A, k + 1]`` of the rollout, those that the window needs filled in."""
+        assert self._cues is not None
+        tracks, start, count = self._scenario.tracks, self._scenario.start, min(k, HISTORY_STEPS) + 1
+        pairs = ((tracks.position, position), (tracks.heading, heading), (tracks.velocity, velocity))
+        motion = [np.concatenate((past[:, :start], now[:, : k + 1]), axis=1) for past, now in pairs]
+        drive = np.concatenate((self._scenario.reference[:start], ego[: k + 1]))
+        shown = np.zeros((len(position), k + 1), np.uint8)
+        shown[:, k + 1 - count :] = self._cues.show(drive, motion[0], motion[1], motion[2], count)
+        return shown
 
     def _map_arrays(self, pose: Float, k: int) -> dict[str, Any]:
         scenario = self._scenario

@@ -127,8 +127,8 @@ class Event(IntEnum):
     Y = 4
     TIMEOUT = 5  # s after the start: fires then at the latest
     ACTION = 6  # Action
-    RATE = 7  # m/s2, size of the acceleration used; OFFSET: s, duration
-    TARGET = 8  # m/s, speed aimed for; OFFSET: m left of the agent's path; MEET: s after the ego
+    RATE = 7  # m/s2, size of the acceleration used; OFFSET: s, duration; CUE: s, shown so long after the order
+    TARGET = 8  # m/s, speed aimed for; OFFSET: m left of the agent's path; MEET: s after the ego; CUE: bits of Cue
 
 
 EVENT_COLUMNS = len(Event)
@@ -157,12 +157,17 @@ class Action(IntEnum):
     MEET ties an agent to the live ego: it adjusts its speed, at most 15 % up or down from what it drives when the event
     fires, so that its front comes to (X, Y) on its path TARGET seconds after the ego's front would (negative: before),
     until one second before; from there on it keeps its speed. It yields to nobody who is not in its way already.
+
+    CUE announces the order in the next row of the script if that is the same agent's: it shows the bits TARGET
+    (:class:`Cue`) from its own trigger until RATE seconds after that order. Without such a row it is a false cue, shown
+    for RATE seconds.
     """
 
     NORMAL = 0  # drive or walk by the agent's own parameters again
     SPEED = 1  # go to TARGET at RATE whatever the situation allows beyond that (never faster than a lead permits)
     OFFSET = 2  # go to TARGET beside the own path within RATE seconds
     MEET = 3  # be at (X, Y) TARGET seconds after the ego
+    CUE = 4  # announce the next row, or nothing; moves nobody
 
 
 @dataclass(frozen=True)

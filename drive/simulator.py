@@ -28,7 +28,7 @@ class _Scene:
         self.perfect = tracker == "perfect"
         self.world = compile_traffic(scenario, traffic)
         self.state = start_traffic(self.world, scenario)
-        self.observer = Observer(scenario, see_all)
+        self.observer = Observer(scenario, see_all, live=traffic == "idm")
         vehicle = scenario.ego_vehicle
         self.vehicle = np.array([vehicle.length, vehicle.width, vehicle.wheelbase, vehicle.rear_axle_to_center])
         self.ego = np.zeros((samples, scenario.reference.shape[1]))

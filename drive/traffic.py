@@ -256,23 +256,30 @@ def _lane_widths(vector_map: VectorMap) -> Float:
 
 
 def _script(scenario: Scenario, path: Float, path_ptr: Int) -> Float:
-    """The events with two more columns: the speed limit [m/s] on the route near the point of conflict, and that
+    """The orders with two more columns: the speed limit [m/s] on the route near the point of conflict, and that
     point's arc length [m] on the agent's path."""
     arc = np.zeros(len(scenario.script))
-    limit = np.full(len(scenario.script), ASSUMED_LIMIT)
     for row, event in enumerate(scenario.script):
         agent = int(event[Event.AGENT])
         points = path[path_ptr[agent] : path_ptr[agent + 1]]
         if len(points) and event[Event.ACTION] == Action.MEET:
             away = np.hypot(points[:, PATH_X] - event[Event.X], points[:, PATH_Y] - event[Event.Y])
             arc[row] = SPACING * int(away.argmin())
+    orders = scenario.script[:, Event.ACTION] != Action.CUE
+    return np.column_stack((np.asarray(scenario.script, np.float64), event_limits(scenario), arc))[orders]
+
+
+def event_limits(scenario: Scenario) -> Float:
+    """Speed limit ``[E]`` [m/s] on the route near the point of conflict of each scripted event."""
+    limit = np.full(len(scenario.script), ASSUMED_LIMIT)
+    for row, event in enumerate(scenario.script):
         nearest = np.inf
         for lane in scenario.route:
             line = scenario.map.lane_centerline(int(lane))
             distance = float(np.hypot(line[:, 0] - event[Event.X], line[:, 1] - event[Event.Y]).min())
             if distance < nearest and scenario.map.has_speed_limit[lane]:
                 nearest, limit[row] = distance, scenario.map.speed_limit[lane]
-    return np.column_stack((np.asarray(scenario.script, np.float64), limit, arc))
+    return limit
 
 
 def _put_on_path(world: TrafficWorld, motion: Float, agent: int, step: int) -> None:

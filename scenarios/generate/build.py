@@ -19,7 +19,7 @@ from drive.scoring.red_light import first_red_crossing
 from drive.scoring.scene_geometry import compile_geometry
 from drive.scoring.time_to_collision import TTC_BOUND, time_to_collision
 from drive.vehicle import Ego
-from scenarios.generate.cues import draw_cues
+from scenarios.generate.cues import announced, show_cues
 from scenarios.generate.families import FAMILIES, FAMILY_BY_NAME
 from scenarios.generate.hardness import measure
 from scenarios.generate.knobs import GENERATOR_VERSION, Knob, Recipe, draw_knobs, stream
@@ -114,6 +114,8 @@ def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float]
 
 
 def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt: int) -> Scenario:
+    events = announced(setting.actors, setting.events, stream(recipe, "cues", attempt))
+    setting = replace(setting, events=events)
     population = setting.population or _population(recipe)
     drivers = sample_drivers(
         np.array([actor.kind for actor in setting.actors], np.int8), stream(recipe, "drivers", attempt), population
@@ -148,7 +150,7 @@ def _finish(
     speed = scenario.reference[scenario.start :, Ego.VX]
     _check_standing(float(speed.sum()) * DT, float(speed[0]), recipe, attempt)
     actors = [setting.actors[row] for row in rows]
-    tracks = replace(scenario.tracks, cues=draw_cues(scenario, actors, stream(recipe, "cues", attempt)))
+    tracks = replace(scenario.tracks, cues=show_cues(scenario))
     scenario = replace(scenario, tracks=tracks)
     hardness, events = measure(scenario, actors, setting, rolled.world)
     if not events and any(actor.critical for actor in actors):

@@ -1,71 +1,65 @@
-"""What an observer can see coming: brake lights, indicators, and people who mean to step onto the road."""
+"""Who announces what: cues are rows of the script, tied to what they announce, and resolved by the simulator."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drive.geometry import wrap_angle
-from drive.scene import DT, AgentKind, Cue, Scenario
+from drive.cues import LiveCues
+from drive.scene import Action, AgentKind, Cue, Event, Scenario, Trigger
 from scenarios.generate.actors import Actor
-from scenarios.generate.geometry import Float
 
-BRAKING = -0.6
-INDICATE = 28.0  # m before a turn
-TURN = np.radians(30.0)
+NEVER = 60.0  # s
+CLOSING = 4.0  # m/s: how fast an ego usually comes up from behind
+Row = tuple[float, ...]
 
 
-def draw_cues(scenario: Scenario, actors: list[Actor], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Cues ``[A, T]`` of the rolled tracks.
+def announced(actors: list[Actor], events: list[Row], rng: np.random.Generator) -> list[Row]:
+    """The events with a row of :attr:`drive.scene.Action.CUE` before each that its actor announces (``cue_lead``).
 
-    Walkers with a ``cue_lead`` show INTENT from that long before they set off until one second after; those who never
-    set off (false cues) show it for a while as the ego comes near.
+    Walkers show INTENT before they set off and for a second more, vehicles an indicator before and while they move
+    sideways, and brake lights before they slow down. Walkers with a ``cue_lead`` but without script show INTENT for a
+    while as the ego comes near, and stay: false cues. A family's own CUE rows stay as they are.
     """
-    tracks = scenario.tracks
-    cues = np.zeros(tracks.valid.shape, np.uint8)
-    speed = np.hypot(tracks.velocity[..., 0], tracks.velocity[..., 1])
-    acceleration = np.gradient(speed, DT, axis=1)
-    for row, actor in enumerate(actors):
-        wait, length = rng.uniform(0.0, 1.0), rng.uniform(3.0, 7.0)
+    found: list[Row] = []
+    speed = {row: actor.speed for row, actor in enumerate(actors)}
+    aside: dict[int, float] = {}
+    scripted = {int(event[Event.AGENT]) for event in events}
+    for event in events:
+        row = int(event[Event.AGENT])
+        actor, bits, after = actors[row], 0, 0.0
+        action, target = event[Event.ACTION], event[Event.TARGET]
         if actor.kind == AgentKind.PEDESTRIAN:
-            if actor.cue_lead > 0.0:
-                begin, end = _intent(scenario, row, speed[row], actor.cue_lead, float(wait), float(length))
-                cues[row, begin:end] |= Cue.INTENT
-        elif actor.kind <= AgentKind.MOTORCYCLE and len(actor.points):
-            braking = (acceleration[row] < BRAKING) | (speed[row] < 0.05)
-            cues[row, _earlier(braking, round(actor.cue_lead / DT))] |= Cue.BRAKE_LIGHT
-            indicator = _indicator(actor.points, speed[row], tracks.position[row])
-            cues[row, indicator > 0] |= Cue.INDICATOR_LEFT
-            cues[row, indicator < 0] |= Cue.INDICATOR_RIGHT
+            sets_off = action == Action.NORMAL or (action == Action.SPEED and target > 0.0)
+            bits, after = (Cue.INTENT, 1.0) if sets_off else (0, 0.0)
+        elif action == Action.OFFSET:
+            change, aside[row] = target - aside.get(row, 0.0), target
+            bits = Cue.INDICATOR_LEFT if change > 0.0 else Cue.INDICATOR_RIGHT
+            after = event[Event.RATE]
+            bits = 0 if after == 0.0 else bits
+        elif action == Action.SPEED:
+            bits, speed[row] = Cue.BRAKE_LIGHT if target < speed[row] else 0, target
+        held = event[Event.TRIGGER] == Trigger.TIME and event[Event.VALUE] <= 0.0
+        own = bool(found) and found[-1][Event.AGENT] == row and found[-1][Event.ACTION] == Action.CUE
+        if actor.cue_lead > 0.0 and bits and not held and not own:
+            # earlier: a smaller time, a longer arrival time, or (behind the agent) a longer gap
+            ahead = {Trigger.TIME: -actor.cue_lead, Trigger.EGO_ARRIVAL: actor.cue_lead}
+            begin = event[Event.VALUE] + ahead.get(Trigger(int(event[Event.TRIGGER])), CLOSING * actor.cue_lead)
+            timeout = event[Event.TIMEOUT] - actor.cue_lead
+            where = (event[Event.X], event[Event.Y])
+            found.append((float(row), event[Event.TRIGGER], begin, *where, timeout, Action.CUE, after, float(bits)))
+        found.append(event)
+    for row, actor in enumerate(actors):
+        wait, length = float(rng.uniform(0.0, 1.0)), float(rng.uniform(3.0, 7.0))
+        if actor.kind == AgentKind.PEDESTRIAN and actor.cue_lead > 0.0 and row not in scripted:
+            place = (float(actor.pose[0]), float(actor.pose[1]))
+            begin = wait + length
+            found.append((float(row), Trigger.EGO_ARRIVAL, begin, *place, NEVER, Action.CUE, length, float(Cue.INTENT)))
+    return found
+
+
+def show_cues(scenario: Scenario) -> NDArray[np.uint8]:
+    """Cues ``[A, T]`` of the rolled tracks with the ego on its reference, as the simulator shows them."""
+    tracks = scenario.tracks
+    motion = (tracks.position, tracks.heading, tracks.velocity)
+    cues = LiveCues(scenario).show(scenario.reference, *motion, scenario.steps)
     cues[~tracks.valid] = 0
     return cues
-
-
-def _intent(scenario: Scenario, row: int, speed: Float, lead: float, wait: float, length: float) -> tuple[int, int]:
-    moving = np.flatnonzero(speed > 0.15)
-    if len(moving):
-        return max(0, int(moving[0]) - round(lead / DT)), int(moving[0]) + round(1.0 / DT)
-    away = np.hypot(*(scenario.reference[:, :2] - scenario.tracks.position[row, 0]).T)
-    passing = int(away.argmin())
-    end = max(passing - round(wait / DT), 1)
-    return max(0, end - round(length / DT)), end
-
-
-def _earlier(active: NDArray[np.bool_], steps: int) -> NDArray[np.bool_]:
-    shifted = active.copy()
-    for step in range(1, steps + 1):
-        shifted[:-step] |= active[step:]
-    return shifted
-
-
-def _indicator(points: Float, speed: Float, position: Float) -> NDArray[np.int8]:
-    """+1 / -1 per step where the path turns left / right within the next 28 m, by the distance driven along it."""
-    heading = np.unwrap(np.arctan2(np.gradient(points[:, 1]), np.gradient(points[:, 0])))
-    arc = np.concatenate(((0.0,), np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
-    first = arc[int(np.hypot(*(points - position[0]).T).argmin())]
-    driven = first + np.concatenate(((0.0,), np.cumsum(speed[:-1] * DT)))
-    now, ahead = np.interp(driven, arc, heading), np.interp(driven + INDICATE, arc, heading)
-    turn = ahead - now
-    sharp = np.abs(turn) > TURN
-    # A road that bends is no turn: a turn changes direction within a dozen metres somewhere ahead.
-    rate = np.abs(np.gradient(heading, arc))
-    tight = np.array([rate[(arc >= at) & (arc <= at + INDICATE)].max(initial=0.0) > 1.0 / 25.0 for at in driven[::5]])
-    return np.where(sharp & np.repeat(tight, 5)[: len(driven)], np.sign(wrap_angle(turn)), 0).astype(np.int8)
