@@ -161,9 +161,7 @@ class Observer:
             **self._map_arrays(pose, k),
         )
 
-    def _live_cues(
-        self, k: int, ego: Float, position: Float, heading: Float, velocity: Float
-    ) -> NDArray[np.uint8]:
+    def _live_cues(self, k: int, ego: Float, position: Float, heading: Float, velocity: Float) -> NDArray[np.uint8]:
         """Cues ``[A, k + 1]`` of the rollout, those that the window needs filled in."""
         assert self._cues is not None
         tracks, start, count = self._scenario.tracks, self._scenario.start, min(k, HISTORY_STEPS) + 1
