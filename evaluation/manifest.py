@@ -34,7 +34,7 @@ class _Model(BaseModel):
 class Settings(_Model):
     """What decides, together with scene and planner, how a unit ends."""
 
-    protocol: Literal["closed-loop", "navsim", "nuplan"] = "closed-loop"
+    protocol: Literal["closed-loop", "navsim", "nuplan", "two-stage"] = "closed-loop"
     traffic: Literal["log", "idm", "constant_velocity"]
     replan_interval: float = 0.5
     seed: int = 0

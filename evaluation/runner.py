@@ -184,7 +184,7 @@ class DriveUnits:
         self._store = store
         self._settings = settings
         self._fingerprint = fingerprint
-        self._protocol = protocol(settings.protocol)
+        self._protocol = protocol(settings.protocol, store)
         self._hosts: list[InProcessHost] = []
         self._planner: PlannerSpec | None = None
 

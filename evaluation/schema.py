@@ -7,6 +7,7 @@ from evaluation.metrics.base import metric_columns
 from evaluation.metrics.drive_score import recompute_score
 from evaluation.metrics.navsim_frames import recompute_navsim
 from evaluation.metrics.nuplan_score import recompute_nuplan
+from evaluation.metrics.two_stage import recompute_two_stage
 
 if TYPE_CHECKING:
     from evaluation.manifest import Manifest
@@ -15,7 +16,7 @@ _CAUSE_TYPES = {"step": "BIGINT", "agent": "VARCHAR", "detail": "VARCHAR"}
 
 METRIC_COLUMNS: Mapping[str, str] = {
     **{name: _CAUSE_TYPES.get(name.rpartition(".")[2], "DOUBLE") for name in metric_columns()},
-    "frames": "VARCHAR",  # protocol navsim: JSON, one object per scored frame
+    "frames": "VARCHAR",  # protocols navsim and two-stage: JSON, one object per scored frame
 }
 """Columns that are computed from scenario and rollout: each metric (null without a value) and its cause."""
 
@@ -54,5 +55,5 @@ def result_columns(manifest: "Manifest") -> dict[str, str]:
 
 def recompute(row: Mapping[str, Any]) -> float | None:
     """The score that follows from a row's own columns; 0 for a failed unit."""
-    how = {"navsim": recompute_navsim, "nuplan": recompute_nuplan}.get(str(row.get("protocol")), recompute_score)
-    return how(row)
+    how = {"navsim": recompute_navsim, "nuplan": recompute_nuplan, "two-stage": recompute_two_stage}
+    return how.get(str(row.get("protocol")), recompute_score)(row)

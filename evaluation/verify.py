@@ -119,7 +119,7 @@ class CheckUnits:
         self._path = run
         self._store = store
         self._settings = settings
-        self._protocol = protocol(settings.protocol)
+        self._protocol = protocol(settings.protocol, store)
         self._scene: tuple[str, Any] = ("", None)
 
     def __call__(self, batch: Sequence[Check]) -> list[list[Finding]]:

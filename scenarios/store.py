@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 from platformdirs import user_cache_dir
@@ -22,6 +22,8 @@ from safetensors.numpy import save
 from drive.errors import DataError
 from drive.scene import Scenario
 from scenarios.codec import decode, digest, encode, scenario_digest
+
+T = TypeVar("T")
 
 __all__ = ["SceneEntry", "Store", "code_digest", "make_key", "scenario_digest"]
 
@@ -69,14 +71,18 @@ class Store:
     def __init__(self, root: Path | str | None = None) -> None:
         object.__setattr__(self, "root", Path(root) if root is not None else _default_root())
 
-    def get(self, key: str) -> Scenario | None:
-        """The scenario stored under ``key``, or None if there is none or it does not match its own digest."""
+    @overload
+    def get(self, key: str) -> Scenario | None: ...
+    @overload
+    def get(self, key: str, kind: type[T]) -> T | None: ...
+    def get(self, key: str, kind: type = Scenario) -> object | None:
+        """The scenario (or other dataclass ``kind``) stored under ``key``, or None if there is none or it does not
+        match its own digest."""
         found = self._read(key)
         if found is None:
             return None
         try:
-            scenario: Scenario = decode(Scenario, *found)
-            return scenario
+            return cast("object", decode(kind, *found))
         except (KeyError, TypeError, ValueError):
             return None
 
@@ -84,9 +90,9 @@ class Store:
         """True if an intact entry is there (its bytes are checked)."""
         return self._read(key) is not None
 
-    def put(self, key: str, scenario: Scenario) -> None:
-        """Write a scenario; readers see either nothing or the whole entry."""
-        arrays, text = encode(scenario)
+    def put(self, key: str, value: object) -> None:
+        """Write a scenario, or another dataclass of arrays; readers see either nothing or the whole entry."""
+        arrays, text = encode(value)
         # One metadata entry only: safetensors writes several in random order, and equal scenarios give equal files.
         self._write(self._path(key), save(arrays, {"scenario": f"{digest(arrays, text)} {text}"}))
 

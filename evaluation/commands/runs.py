@@ -42,10 +42,11 @@ def evaluate(
     data: Data = None,
     maps: Maps = None,
     protocol: Annotated[
-        Literal["closed-loop", "navsim", "nuplan"],
+        Literal["closed-loop", "navsim", "nuplan", "two-stage"],
         arg(
             help="closed-loop: plans are driven. navsim: EPDMS of plans asked along the recorded or expert drive. "
-            "nuplan: nuPlan's simulation and closed-loop score."
+            "nuplan: nuPlan's simulation and closed-loop score. two-stage: EPDMS at moments of the scene and at starts "
+            "4 s later."
         ),
     ] = "closed-loop",
     traffic: Annotated[

@@ -72,6 +72,19 @@ NAVSIM_VERSIONS: Mapping[str, str] = {
 }
 """The same for ``--protocol navsim``."""
 
+TWO_STAGE_VERSIONS: Mapping[str, str] = {
+    "score": "two_stage@1",
+    "epdms": "two_stage@1",
+    **{f"epdms.{part}": "two_stage@1" for part in NAVSIM_PARTS},
+    "two_stage.first": "two_stage@1",
+    "two_stage.second": "two_stage@1",
+    "two_stage.kernel": "two_stage@1",
+    "two_stage.exact": "two_stage@1",
+    "two_stage.closed_loop": "epdms_cl@1",
+    "two_stage.coverage": "two_stage@1",
+}
+"""The same for ``--protocol two-stage``; ``epdms`` and its parts are the products of both stages."""
+
 NUPLAN_PARTS = (
     "no_ego_at_fault_collisions",
     "drivable_area_compliance",
@@ -91,10 +104,17 @@ NUPLAN_VERSIONS: Mapping[str, str] = {
 }
 """The same for ``--protocol nuplan``."""
 
-METRIC_NAMES: tuple[str, ...] = tuple(dict.fromkeys((*CLOSED_LOOP_VERSIONS, *NAVSIM_VERSIONS, *NUPLAN_VERSIONS)))
+METRIC_NAMES: tuple[str, ...] = tuple(
+    dict.fromkeys((*CLOSED_LOOP_VERSIONS, *NAVSIM_VERSIONS, *NUPLAN_VERSIONS, *TWO_STAGE_VERSIONS))
+)
 """Every metric of every protocol: result files have columns for all of them."""
 
-WITHOUT_CAUSE = ("epdms_fixed", "pdms", *(f"epdms_cl.{part}" for part in NAVSIM_PARTS[:-1]))
+WITHOUT_CAUSE = (
+    "epdms_fixed",
+    "pdms",
+    *(f"epdms_cl.{part}" for part in NAVSIM_PARTS[:-1]),
+    *(name for name in TWO_STAGE_VERSIONS if name.startswith("two_stage.")),
+)
 """Metrics whose columns have no cause beside them."""
 
 CAUSE_COLUMNS = ("step", "agent", "detail")

@@ -1,14 +1,18 @@
-"""How planners are asked and judged: ``closed-loop``, ``navsim``, ``nuplan``; :func:`protocol` finds one by name."""
+"""How planners are asked and judged: ``closed-loop``, ``navsim``, ``nuplan``, ``two-stage``; :func:`protocol` finds one
+by name."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from evaluation.protocols.base import Protocol
 
-Name = Literal["closed-loop", "navsim", "nuplan"]
+if TYPE_CHECKING:
+    from scenarios.store import Store
+
+Name = Literal["closed-loop", "navsim", "nuplan", "two-stage"]
 
 
-def protocol(name: Name) -> Protocol:
-    """The protocol ``name``."""
+def protocol(name: Name, store: "Store | None" = None) -> Protocol:
+    """The protocol ``name``; what it derives from scenes is kept in ``store``."""
     if name == "navsim":
         from evaluation.protocols.navsim import Navsim
 
@@ -17,6 +21,10 @@ def protocol(name: Name) -> Protocol:
         from evaluation.protocols.nuplan import Nuplan
 
         return Nuplan()
+    if name == "two-stage":
+        from evaluation.protocols.two_stage import TwoStage
+
+        return TwoStage(store)
     from evaluation.protocols.closed_loop import ClosedLoop
 
     return ClosedLoop()

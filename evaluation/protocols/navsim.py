@@ -71,7 +71,7 @@ class Navsim(Protocol):
             if plan is None:
                 break
             plans.append((k, plan.candidates[plan.chosen].astype(np.float32), np.float32(plan.dt)))
-        drive.rollout = _recorded_rollout(drive.scenario, plans)
+        drive.rollout = recorded_rollout(drive.scenario, plans)
 
     def again(self, scenario: Scenario, stored: Rollout, tracker: str, settings: Settings) -> Rollout:
         """Recorded drives with the stored plans, which have to be those that the protocol asks for."""
@@ -79,7 +79,7 @@ class Navsim(Protocol):
         if list(stored.plan_step) != steps:
             raise RunError(f"plans were made at steps {list(stored.plan_step)}, expected {steps}")
         pieces = [stored.plan[low:high] for low, high in zip(stored.plan_ptr, stored.plan_ptr[1:], strict=False)]
-        return _recorded_rollout(scenario, list(zip(steps, pieces, stored.plan_dt, strict=True)))
+        return recorded_rollout(scenario, list(zip(steps, pieces, stored.plan_dt, strict=True)))
 
     def columns(self, scenario: Scenario, rollout: Rollout, settings: Settings) -> dict[str, Any]:
         """Also every frame's parts, from which the score can be computed again."""
@@ -129,7 +129,8 @@ def _observe(moment: Scenario, see_all: bool = False) -> Observation:
     )
 
 
-def _recorded_rollout(scenario: Scenario, plans: Sequence[tuple[int, Any, Any]]) -> Rollout:
+def recorded_rollout(scenario: Scenario, plans: Sequence[tuple[int, Any, Any]]) -> Rollout:
+    """A rollout in which everybody moved as recorded, with ``plans`` (step after the start, poses, spacing)."""
     tracks, after = scenario.tracks, slice(scenario.start, None)
     pieces = [plan for _, plan, _ in plans]
     return Rollout(
