@@ -70,14 +70,14 @@ class Trunk:
 class Branch:
     """A drive that leaves a trunk's reference at scene step ``step``, driven by plans for up to ``steps`` samples.
 
-    To a planner the scene begins at ``step``. ``k`` is the last sample driven, counted from the trunk's start; ``ego
-    [K+1, 11]`` the states.
+    To a planner the scene begins at ``step``; ``see_all`` as for the simulator. ``k`` is the last sample driven,
+    counted from the trunk's start; ``ego [K+1, 11]`` the states.
     """
 
-    def __init__(self, trunk: Trunk, step: int, steps: int) -> None:
+    def __init__(self, trunk: Trunk, step: int, steps: int, see_all: bool = False) -> None:
         scenario, driven = trunk.scenario, trunk.before(step)
         self._trunk, self._begin = trunk, len(driven) - 1
-        self._observer = Observer(replace(scenario, start=step))
+        self._observer = Observer(replace(scenario, start=step), see_all)
         known, self._state = trunk.rolled(driven)
         self._agents = _room(scenario, len(driven) + steps)
         for array, values in zip(self._agents, known, strict=True):
@@ -136,11 +136,11 @@ class Moment:
         t0_us = self.scenario.t0_us + 100_000 * (self.step - self.scenario.start)
         return replace(self.scenario, start=self.step, script=script, t0_us=t0_us)
 
-    def observe(self) -> Observation:
-        """What a planner sees at this moment if its scene begins there."""
+    def observe(self, see_all: bool = False) -> Observation:
+        """What a planner sees at this moment if its scene begins there; ``see_all`` as for the simulator."""
         scenario = replace(self.scenario, start=self.step)
         now, tracks = slice(self.step, self.step + 1), scenario.tracks
-        return Observer(scenario).observe(
+        return Observer(scenario, see_all).observe(
             0,
             scenario.reference[now],
             tracks.position[:, now],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from drive.errors import RunError
 from evaluation.explain_navsim import navsim_causes, navsim_lines
 from evaluation.explain_nuplan import nuplan_causes, nuplan_lines
+from evaluation.explain_two_stage import two_stage_lines
 from evaluation.metrics.base import CLOSED_LOOP_VERSIONS
 from evaluation.metrics.drive_score import MIN_PROGRESS, WEIGHTS, recompute_score
 
@@ -27,7 +28,11 @@ TERMS = {
 }
 
 # Protocol -> its lines, and its causes in words; closed loop is explained here.
-OTHER_PROTOCOLS = {"navsim": (navsim_lines, navsim_causes), "nuplan": (nuplan_lines, nuplan_causes)}
+OTHER_PROTOCOLS = {
+    "navsim": (navsim_lines, navsim_causes),
+    "nuplan": (nuplan_lines, nuplan_causes),
+    "two-stage": (two_stage_lines, navsim_causes),
+}
 
 
 def explain(rows: "pd.DataFrame", scenario: str, planner: str) -> str:

@@ -30,6 +30,7 @@ PLANNER_WIDTH = 18
 NOT_METRICS = frozenset({"planner", "scenario", "family", "group", "seed", "status", "error", "score", "privileged"})
 CAUSES = (".step", ".agent", ".detail")
 QUANTILES = (0.1, 0.5, 0.9)
+COVERED = 0.8  # share of first-stage plans that should end near a second-stage start
 EVENTS = ("collision_any", "collision_at_fault", "off_road", "wrong_way", "red_light")
 TABLE_METRICS = {
     "closed-loop": {
@@ -60,11 +61,19 @@ TABLE_METRICS = {
         "nuplan_cls.speed_limit_compliance": "SL",
         "nuplan_cls.ego_is_comfortable": "C",
     },
+    "two-stage": {
+        "two_stage.first": "first stage",
+        "two_stage.second": "second stage",
+        "two_stage.kernel": "0.5 m kernel",
+        "two_stage.exact": "exact",
+        "two_stage.closed_loop": "closed loop",
+        "two_stage.coverage": "covered",
+    },
 }
 """Protocol -> metric column -> head in the printed leaderboard."""
-CELLS = {"closed-loop": "100 %", "navsim": "1.00", "nuplan": "1.00"}
+CELLS = {"closed-loop": "100 %", "navsim": "1.00", "nuplan": "1.00", "two-stage": "1.00"}
 """Protocol -> the widest cell of these columns."""
-WIDTHS = {"closed-loop": TABLE_WIDTH, "navsim": 116, "nuplan": 110}
+WIDTHS = {"closed-loop": TABLE_WIDTH, "navsim": 116, "nuplan": 110, "two-stage": 110}
 """Protocol -> columns of text that the table takes: NAVSIM has nine parts, and people know them by their order."""
 
 
@@ -313,6 +322,8 @@ def _notes(rows: "pd.DataFrame", entries: Sequence[Entry], protocol: str) -> tup
         notes.append("All scenes belong to one group (log or twin): there is nothing to estimate an interval from.")
     else:
         notes.append(f"Intervals: 95 %, bootstrap over {groups} groups of scenes.")
+    if protocol == "two-stage":
+        notes += coverage_notes(rows)
     absent = [head for name, head in columns.items() if all(_valid(entry, name) == 0 for entry in entries)]
     if absent:
         notes.append(f"Without a value in these scenes: {', '.join(absent)}.")
@@ -324,6 +335,15 @@ def _notes(rows: "pd.DataFrame", entries: Sequence[Entry], protocol: str) -> tup
     if partial:
         notes.append(f"Only some units have a value: {', '.join(partial)} of {most}.")
     return tuple(notes)
+
+
+def coverage_notes(rows: "pd.DataFrame") -> list[str]:
+    """How many first-stage plans end near a second-stage start, over all planners."""
+    mean = float(np.nanmean(_numbers(rows["two_stage.coverage"]))) if (rows["status"] == "ok").any() else 0.0
+    said = f"{100 * mean:.0f} % of the first-stage plans end within 0.5 m of a second-stage start"
+    return [
+        f"{said}." if mean >= COVERED else f"{said}, fewer than {100 * COVERED:.0f} %: trust the 0.5 m kernel more."
+    ]
 
 
 def _valid(entry: Entry, metric: str) -> int:

@@ -1,11 +1,21 @@
-"""Result files of a run under ``--protocol navsim`` in NAVSIM's own format, one per planner and run seed."""
+"""Result files of runs under ``--protocol navsim`` and ``two-stage`` in NAVSIM's format, one per planner and seed."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.metrics.epdms import PARTS
 from evaluation.metrics.navsim_frames import read_frames
-from evaluation.metrics.navsim_tables import TokenScore, one_stage_table, token_name
+from evaluation.metrics.navsim_tables import (
+    SYNTHETIC_LENGTH,
+    Group,
+    TokenScore,
+    one_stage_table,
+    token_name,
+    two_stage_table,
+)
+from evaluation.metrics.two_stage import FIRST, PAIR, SECOND, read_records
 from evaluation.results import RunFolder, write_atomically
 
 FOLDER = "navsim"
@@ -16,9 +26,7 @@ def write_one_stage(run: RunFolder) -> list[Path]:
 
     NAVSIM weighs frames, the leaderboard weighs scenes: where scenes differ in length, the means differ a little.
     """
-    folder = run.path / FOLDER
-    folder.mkdir(exist_ok=True)
-    written = []
+    written: list[Path] = []
     for (planner, seed), rows in run.rows().groupby(["planner", "seed"]):
         scores: dict[str, TokenScore | None] = {}
         for row in rows.to_dict("records"):
@@ -28,10 +36,59 @@ def write_one_stage(run: RunFolder) -> list[Path]:
             for frame in frames:
                 token = token_name(str(row["scenario"]), frame["step"])
                 scores[token] = TokenScore({part: frame[part] for part in PARTS})
-        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(planner))[:80]
-        path = folder / f"{name}--{seed}.csv"
-        if path in written:  # planners that differ in other characters, or after these
-            path = folder / f"{name}-{hashlib.sha256(str(planner).encode()).hexdigest()[:8]}--{seed}.csv"
+        path = _file(run, str(planner), str(seed), written)
         write_atomically(path, one_stage_table(scores).to_csv(index=False).encode())
         written.append(path)
     return written
+
+
+def write_two_stage(run: RunFolder) -> list[Path]:
+    """Write ``RUN/navsim/<planner>--<seed>.csv`` of a run under ``--protocol two-stage``: NAVSIM's two-stage columns, a
+    line per token, its three last lines. Scenes without a row of their own (failed units) are left out."""
+    written: list[Path] = []
+    for (planner, seed), rows in run.rows().groupby(["planner", "seed"]):
+        first: dict[str, TokenScore] = {}
+        second: dict[str, TokenScore] = {}
+        groups: list[Group] = []
+        for row in rows.to_dict("records"):
+            records = [record for record in read_records(row) if record["stage"] in (FIRST, SECOND)]
+            for record in records:
+                token = start_token(
+                    str(row["scenario"]), record["stage"], record["group"], record["index"], record["pair"]
+                )
+                scores = first if record["stage"] == FIRST else second
+                scores[token] = TokenScore(
+                    {part: record[part] for part in PARTS}, tuple(record["endpoint"]), tuple(record["start"])
+                )
+            counts = Counter(record["group"] for record in records if record["stage"] == SECOND)
+            groups += [mapping_row(str(row["scenario"]), group, count // 2) for group, count in sorted(counts.items())]
+        path = _file(run, str(planner), str(seed), written)
+        write_atomically(path, two_stage_table(first, second, groups).to_csv(index=False).encode())
+        written.append(path)
+    return written
+
+
+def start_token(scenario: str, stage: str, group: int, index: int, pair: str) -> str:
+    """Name of a start: 16 hexadecimal digits, as in NAVSIM; 17 for synthetic scenes, those of the second stage."""
+    text = "\0".join((scenario, stage, str(group), str(index), pair))
+    return hashlib.sha256(text.encode()).hexdigest()[: SYNTHETIC_LENGTH if stage == SECOND else SYNTHETIC_LENGTH - 1]
+
+
+def mapping_row(scenario: str, group: int, starts: int) -> Group:
+    """NAVSIM's mapping of one group with ``starts`` second-stage starts."""
+    before, now = PAIR
+    pairs = tuple(
+        (start_token(scenario, SECOND, group, n, now), start_token(scenario, SECOND, group, n, before))
+        for n in range(starts)
+    )
+    return Group(start_token(scenario, FIRST, group, 0, now), start_token(scenario, FIRST, group, 0, before), pairs)
+
+
+def _file(run: RunFolder, planner: str, seed: str, written: Sequence[Path]) -> Path:
+    folder = run.path / FOLDER
+    folder.mkdir(exist_ok=True)
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in planner)[:80]
+    path = folder / f"{name}--{seed}.csv"
+    if path in written:  # planners that differ in other characters, or after these
+        path = folder / f"{name}-{hashlib.sha256(planner.encode()).hexdigest()[:8]}--{seed}.csv"
+    return path

@@ -76,10 +76,11 @@ def evaluate(
 
     scenes = resolve_suite(suite, data, maps=maps)
     run = _drive(scenes, planner, out, protocol, traffic, rules, seed, seeds, replan_interval, workers, batch_size)
-    if protocol == "navsim":
-        from evaluation.navsim_results import write_one_stage
+    if protocol in ("navsim", "two-stage"):
+        from evaluation.navsim_results import write_one_stage, write_two_stage
 
-        say(f"in NAVSIM's format: {', '.join(str(path) for path in write_one_stage(run))}")
+        written = (write_one_stage if protocol == "navsim" else write_two_stage)(run)
+        say(f"in NAVSIM's format: {', '.join(str(path) for path in written)}")
     return _conclude(run, f"drive report {run.path}", f"drive verify {run.path}")
 
 

@@ -105,7 +105,7 @@ class TwoStage(Protocol):
             yield asked.moment.step, plan
         scene = group.first[1].moment
         drive.reset(scene.standing_alone(), PACIFICA, REPLAN * DT, MIN_HORIZON)
-        branch = group.begin()
+        branch = group.begin(drive.privileged)
         for k in range(0, 2 * STAGE, REPLAN):
             began = time.process_time()
             seen = branch.observe()
@@ -121,7 +121,7 @@ class TwoStage(Protocol):
         if drive.error is not None:
             return None
         began = time.process_time()
-        seen = asked.moment.observe()
+        seen = asked.moment.observe(drive.privileged)
         share([drive], began)
         drive.reset(asked.moment.standing_alone(), PACIFICA, HORIZON, HORIZON)
         answer = drive.plan(seen)

@@ -42,7 +42,8 @@ COLUMNS = TABLE_METRICS | {
 SHARES = (*EVENTS, "ttc_ok")
 # Which cause decides the moment shown, gravest first.
 DECISIVE = {name: tuple(columns) for name, columns in TABLE_METRICS.items()} | {
-    "closed-loop": ("nc", "off_road", "red_light", "direction", "ttc_ok", "comfort", "progress")
+    "two-stage": tuple(TABLE_METRICS["navsim"]),
+    "closed-loop": ("nc", "off_road", "red_light", "direction", "ttc_ok", "comfort", "progress"),
 }
 
 

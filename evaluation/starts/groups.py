@@ -134,9 +134,9 @@ class Group:
             drive = np.concatenate((states, stopping))
         return self._pair(self.trunk.grown(self._whole(drive)))
 
-    def begin(self) -> Branch:
+    def begin(self, see_all: bool = False) -> Branch:
         """A closed-loop drive of 8 s from the first-stage start."""
-        return Branch(self.trunk, self.step, 2 * STAGE)
+        return Branch(self.trunk, self.step, 2 * STAGE, see_all)
 
     def driven(self, plans: Iterator[Plan], every: int, tracker: Tracker) -> tuple[Scenario, Rollout]:
         """The closed-loop drive that ``plans``, made ``every`` samples, lead to, and the scene from its start on."""
