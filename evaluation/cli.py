@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes
 
 from drive.errors import DriveError
-from evaluation.commands import plugins, rule_data, rules, runs, scenes
+from evaluation.commands import plugins, rule_data, rules, runs, scenes, train
 from evaluation.commands import score as scoring
 from evaluation.commands.common import DEFECT, DONE, INTERRUPTED, UNUSABLE
 from stl.errors import StlError
@@ -123,6 +123,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
             "calibrate": rule_data.calibrate,
         },
     ),
+    "train": train.train,
     "score": scoring.score,
     "bench": runs.bench,
     "selftest": runs.selftest,
