@@ -57,6 +57,8 @@ class Recording:
         cues: ``[A, n]`` uint8 where the source has them.
         route: Lane ids to follow where the source names them.
         origin: ``[3]`` pose of the scene frame; None: the ego's pose at the start.
+        goal: ``[2]`` [m]; None: the end of the route.
+        whole: Keep every step and all of the map; else 15 s to drive, and what lies around the drive.
         t0_us: Time stamp of the start [us] where the source has one.
         notes: Sentences on what was repaired or left out.
         provenance: JSON-able facts.
@@ -82,6 +84,8 @@ class Recording:
     cues: NDArray[np.uint8] | None = None
     route: tuple[str, ...] | None = None
     origin: Float | None = None
+    goal: Float | None = None
+    whole: bool = False
     t0_us: int | None = None
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -175,17 +179,15 @@ def resampled(recording: Recording, where: str) -> Recording:
     )
 
 
-def to_scenario(source: str, recording: Recording, raw: RawMap, where: str, whole_map: bool = False) -> Scenario:
+def to_scenario(source: str, recording: Recording, raw: RawMap, where: str) -> Scenario:
     """The scene of a recording: history up to its start, then at most 15 s to drive.
-
-    ``whole_map``: keep the map as it is, however far it reaches; else what lies around the drive is cut out.
 
     Raises:
         DataError, MapError, ScenarioError: ``where`` (the file) is too short, or its map makes no scene.
     """
     recording = resampled(recording, where)
     start = HISTORY_STEPS if recording.start is None else recording.start
-    steps = min(len(recording.times), start + MAX_DRIVE_STEPS + 1)
+    steps = len(recording.times) if recording.whole else min(len(recording.times), start + MAX_DRIVE_STEPS + 1)
     if start < 1 or steps - 1 - start < MIN_DRIVE_STEPS:
         raise DataError(
             f"{where} is too short: it has {len(recording.times)} steps of {DT} s, needed are {MIN_DRIVE_STEPS} "
@@ -197,7 +199,7 @@ def to_scenario(source: str, recording: Recording, raw: RawMap, where: str, whol
     if recording.states is not None:
         reference = recording.states.copy().reshape(-1, EGO_COLUMNS)
         reference[:, : Ego.VX] = poses_to_frame(recording.states[:, : Ego.VX], origin)
-    cut = crop(raw, recording.ego[:, :2], origin, whole_map)
+    cut = crop(raw, recording.ego[:, :2], origin, recording.whole)
     vector_map = build_map(cut.lanes, cut.areas, cut.stop_lines)
     route, gaps = _route(recording, vector_map, reference, start)
     seen = recording.valid[:, :steps].any(axis=1)
@@ -216,7 +218,7 @@ def to_scenario(source: str, recording: Recording, raw: RawMap, where: str, whol
         lights=lights,
         ego_vehicle=recording.vehicle,
         route=np.array(route, np.int32),
-        goal=(vector_map.lane_centerline(route[-1])[-1, :2] if route else reference[-1, :2]).copy(),
+        goal=_goal(recording, vector_map, route, reference, origin),
         reference=np.ascontiguousarray(reference[:steps]),
         drivers=default_drivers(tracks.kind),
         script=np.zeros((0, EVENT_COLUMNS)),
@@ -241,6 +243,12 @@ def _route(
         if all(name in index for name in recording.route):
             return [index[name] for name in recording.route], []
     return match_route(vector_map, reference[:, : Ego.VX], start)
+
+
+def _goal(recording: Recording, vector_map: VectorMap, route: Sequence[int], reference: Float, origin: Float) -> Float:
+    if recording.goal is not None:
+        return to_frame(recording.goal, origin)
+    return (vector_map.lane_centerline(route[-1])[-1, :2] if route else reference[-1, :2]).copy()
 
 
 def _tracks(recording: Recording, seen: Bool, steps: int, origin: Float) -> Tracks:

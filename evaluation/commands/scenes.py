@@ -83,29 +83,35 @@ def export(
     data: Data = None,
     maps: Maps = None,
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal["nuscenes", "openscene"], arg(help="nuScenes tables, or OpenScene (NAVSIM) logs; both with maps.")
+        Literal["nuscenes", "openscene", "scenarionet"],
+        arg(help="nuScenes tables or OpenScene (NAVSIM) logs, both with maps, or a ScenarioNet database."),
     ] = "nuscenes",
     keyframe_hz: Annotated[
         Literal[2, 10],
-        arg(help="Annotated samples per second: 2 as in nuScenes, 10 keeps all that is simulated. OpenScene has 2."),
+        arg(help="Annotated samples per second, for nuScenes: 2 as there, 10 keeps all that is simulated."),
     ] = 2,
     scenario: UseAppendAction[
         Annotated[tuple[str, ...], arg(help="Only this scene. Give it once for every scene.", metavar="ID")]
     ] = (),
 ) -> int:
-    """Write scenes for other tools: nuScenes tables or OpenScene logs, and nuScenes map expansions."""
+    """Write scenes for other tools: nuScenes tables, OpenScene logs (both with map expansions), or ScenarioNet."""
     from drive.errors import DataError
     from evaluation.suite import load_scene
     from scenarios.export import export as write_nuscenes
     from scenarios.export_openscene import export as write_openscene
+    from scenarios.export_scenarionet import export as write_scenarionet
 
     if format == "openscene" and keyframe_hz != 2:
         raise DataError(f"--keyframe-hz is {keyframe_hz}, but OpenScene logs have 2 frames a second")
+    if format == "scenarionet" and keyframe_hz != 2:
+        raise DataError(f"--keyframe-hz is {keyframe_hz}, but ScenarioNet has every step, 10 a second")
     scenes, store = _suite(suite, data, maps)
     wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
     loaded = [load_scene(scene, store) for scene in wanted]
     if format == "openscene":
         write_openscene(loaded, out)
+    elif format == "scenarionet":
+        write_scenarionet(loaded, out)
     else:
         write_nuscenes(loaded, out, keyframe_hz)
     say(f"{len(wanted)} scenes in {out}; read them with `drive eval --suite {format} --data {out} ...`")

@@ -89,9 +89,8 @@ def load_file(path: Path) -> Scenario:
     """
     from scenarios.recording import to_scenario
     from scenarios.scenarionet.features import read_map
-    from scenarios.scenarionet.files import OWN, read_file
+    from scenarios.scenarionet.files import read_file
     from scenarios.scenarionet.tracks import read_recording
 
     content = read_file(path)
-    recording = read_recording(content)
-    return to_scenario(SOURCE, recording, read_map(content), str(path), whole_map=content.dataset == OWN)
+    return to_scenario(SOURCE, read_recording(content), read_map(content), str(path))

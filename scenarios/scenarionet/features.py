@@ -50,14 +50,15 @@ def read_map(content: Content) -> RawMap:
         kind = content.inside(feature, "type", field, str)
         if content.dataset == OWN and "layer" in feature:
             key = str(feature["layer"]), int(feature.get("area", 0))
-            layered.setdefault(key, []).append(_points(content, feature, _outline(feature), field)[:, :2])
+            ring = _points(content, feature, _outline(feature), field)[:, :2]
+            layered.setdefault(key, []).append(ring if "polygon" in feature else ring[:-1])
         elif kind in _LANES:
             lane = _lane(content, name, feature, field, interpolating)
             if lane is None:
                 notes.append(f"lane {name!r} has no centreline and was left out")
             else:
                 lanes.append(lane)
-        elif kind == "STOP_SIGN":
+        elif kind == "STOP_SIGN" or (content.dataset == OWN and "segment" in feature):
             stops.append(_stop(content, name, feature, field))
         elif kind in _POLYGONS and "polygon" in feature:
             ring = _points(content, feature, "polygon", field)[:, :2]
@@ -69,7 +70,7 @@ def read_map(content: Content) -> RawMap:
                 continue
             if kind in _PATHS:
                 paths.append(line)
-            elif name.startswith("boundary_") and np.allclose(line[0], line[-1], atol=1e-6):
+            elif name.startswith("boundary_") and _same(line[0], line[-1]):
                 rings.append(line)
             else:
                 edges.append(line)
@@ -89,6 +90,10 @@ def read_map(content: Content) -> RawMap:
     )
 
 
+def _same(one: Float, other: Float) -> bool:
+    return bool(np.abs(one[:2] - other[:2]).max() < 1e-6)
+
+
 def _outline(feature: dict[str, Any]) -> str:
     return "polygon" if "polygon" in feature else "polyline"
 
@@ -105,7 +110,8 @@ def _points(content: Content, feature: dict[str, Any], key: str, field: str) -> 
     found = content.numbers([tuple(point) for point in value] if len(value) else np.zeros((0, 2)), f"{field}.{key}", 2)
     if not np.isfinite(found).all() or (np.abs(found[:, :2]) > FARTHEST).any():
         raise content.error(f"{field}.{key}", "has a point that is not finite or off every map")
-    if key == "polygon" and len(found) > 1 and np.allclose(found[0], found[-1]):
+    own = content.dataset == OWN
+    if key == "polygon" and not own and len(found) > 1 and _same(found[0], found[-1]):
         found = found[:-1]
     return found
 

@@ -141,6 +141,8 @@ def read_recording(content: Content) -> Recording:
         cues=_own_cues(content, names),
         route=tuple(map(str, own["route"])) if isinstance(own.get("route"), list | tuple) else None,
         origin=content.numbers(own["origin"], "metadata.origin") if "origin" in own else None,
+        goal=content.numbers(own["goal"], "metadata.goal") if "goal" in own else None,
+        whole=bool(own),
         t0_us=int(own["t0_us"]) if "t0_us" in own else None,
         notes=tuple(notes),
         provenance=_provenance(content),
