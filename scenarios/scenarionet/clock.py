@@ -51,14 +51,14 @@ def read_clock(poses: Float) -> Clock:
     forward = (np.cos(poses[:-1, 2]) * step[:, 0] + np.sin(poses[:-1, 2]) * step[:, 1]) / DT
     typical = np.array([np.median(forward[max(0, row - 4) : row + 5]) for row in range(count - 1)])
     seam = _seam(forward, typical)
-    lost = _lost(forward[: seam - 1], typical)
-    if seam == count and typical[-1] > _MOVING and not lost.any():
-        return Clock(nominal, nominal, 0, count)
+    # The last pose at least comes from annotations; the step to it tells the scene's length, not of lost messages.
+    anchor = min(seam, count - 1)
+    lost = _lost(forward[: anchor - 1], typical)
     times = nominal.copy()
-    times[1:seam] += MESSAGE * np.cumsum(lost)
+    times[1:anchor] += MESSAGE * np.cumsum(lost)
+    times[anchor:] += MESSAGE * lost.sum()
     if seam == count and typical[-1] <= _MOVING:
         return Clock(times, nominal, int(lost.sum()), count)
-    anchor = min(seam, count - 1)
     length = _passing(poses, times, anchor, typical) * (count - 1) / anchor
     frames = nominal
     if abs(length - nominal[-1]) > _SAME and abs(length / nominal[-1] - 1) < _STRETCH:
