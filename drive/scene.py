@@ -138,12 +138,14 @@ class Trigger(IntEnum):
     """When a scripted event fires.
 
     The ego's arrival time at (X, Y) is its front's distance over its speed, or over half the limit if it is slower
-    than that. EGO_BEHIND: its front is at most VALUE [m] behind the agent's rear, in whatever lane.
+    than that. EGO_BEHIND: its front is at most VALUE [m] behind the agent's rear, in whatever lane. AFTER: VALUE [s]
+    have passed since the same agent's order before this one in the script fired.
     """
 
     TIME = 0
     EGO_ARRIVAL = 1
     EGO_BEHIND = 2
+    AFTER = 3
 
 
 class Action(IntEnum):

@@ -168,7 +168,7 @@ def start_traffic(world: TrafficWorld, scenario: Scenario) -> TrafficState:
         motion=motion,
         seen=np.zeros((agents, MEMORY, 2)),
         owner=np.full(len(world.zone) // 2, -1, np.int64),
-        fired=np.zeros(len(world.script), np.bool_),
+        fired=np.full(len(world.script), -1, np.int64),
         now=np.zeros((NOW_ROWS, agents + 1)),
         ego_before=np.array([scenario.reference[scenario.start - 1, Ego.VX]]),
     )

@@ -30,7 +30,6 @@ from drive.scene import EVENT_COLUMNS, Action, Event, Trigger
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 E_AGENT, E_TRIGGER, E_VALUE, E_X, E_Y = (
     Event.AGENT.value,
@@ -46,7 +45,7 @@ E_TIMEOUT, E_ACTION, E_RATE, E_TARGET = (
     Event.TARGET.value,
 )
 E_LIMIT, E_ARC = EVENT_COLUMNS, EVENT_COLUMNS + 1
-TIME, EGO_ARRIVAL = Trigger.TIME.value, Trigger.EGO_ARRIVAL.value
+TIME, EGO_ARRIVAL, AFTER = Trigger.TIME.value, Trigger.EGO_ARRIVAL.value, Trigger.AFTER.value
 NORMAL, OFFSET, MEET = Action.NORMAL.value, Action.OFFSET.value, Action.MEET.value
 ADJUSTMENT = 0.15  # share of its speed by which an agent hurries or dawdles to meet the ego
 NO_RETURN = 1.0  # s before the point of conflict
@@ -61,11 +60,11 @@ def ego_arrival(event: Float, now: Float) -> float:
 
 
 @kernel
-def fire_events(who: Int, script: Float, fired: Bool, motion: Float, now: Float, k: int) -> None:
+def fire_events(who: Int, script: Float, fired: Int, motion: Float, now: Float, k: int) -> None:
     """Give scripted orders whose trigger fires at sample ``k``."""
     ego = now.shape[1] - 1
     for e in range(len(script)):
-        if fired[e]:
+        if fired[e] >= 0:
             continue
         agent, trigger, action = int(script[e, E_AGENT]), script[e, E_TRIGGER], script[e, E_ACTION]
         due = k * DT >= script[e, E_TIMEOUT] - 1e-9
@@ -73,13 +72,19 @@ def fire_events(who: Int, script: Float, fired: Bool, motion: Float, now: Float,
             due = due or k * DT >= script[e, E_VALUE] - 1e-9
         elif trigger == EGO_ARRIVAL:
             due = due or ego_arrival(script[e], now) <= script[e, E_VALUE]
+        elif trigger == AFTER:
+            before = e - 1
+            while before >= 0 and script[before, E_AGENT] != script[e, E_AGENT]:
+                before -= 1
+            if before >= 0 and fired[before] >= 0:
+                due = due or (k - fired[before]) * DT >= script[e, E_VALUE] - 1e-9
         else:
             ahead = (now[X, agent] - now[X, ego]) * now[COS, agent] + (now[Y, agent] - now[Y, ego]) * now[SIN, agent]
             gap = ahead - now[HALF_LENGTH, agent] - now[HALF_LENGTH, ego]
             due = due or 0.0 <= gap <= script[e, E_VALUE]
         if not due:
             continue
-        fired[e] = True
+        fired[e] = k
         if action == OFFSET:
             begin_shift(who, motion, agent, script[e, E_TARGET], script[e, E_RATE])
             continue

@@ -93,14 +93,14 @@ class TrafficState(NamedTuple):
     """What changes from sample to sample and is not in the samples themselves; Z conflicts between pairs.
 
     ``mind [A, 8]`` and ``motion [A, 32]`` have the columns above; ``seen [A, MEMORY, 2]`` is the arc length of the
-    lead's rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]``; ``now [10, A+1]``
-    scratch; ``ego_before [1]`` the ego's speed one sample ago [m/s].
+    lead's rear and its speed; ``owner [Z]`` who may be in a conflict now, or -1; ``fired [E]`` the sample at which an
+    event fired, or -1; ``now [10, A+1]`` scratch; ``ego_before [1]`` the ego's speed one sample ago [m/s].
     """
 
     mind: Int
     motion: Float
     seen: Float
     owner: Int
-    fired: Bool
+    fired: Int
     now: Float
     ego_before: Float

@@ -71,3 +71,17 @@ def test_an_ego_that_has_passed_fires_nothing():
         [Agent((0.0, 3.5), 8.0, lane(-40, 900, 3.5), 8.0)], ego=(20.0, 0.0, 0.0), ego_speed=10.0, script=[order]
     )
     assert roll(scenario).speed[0, -1] == pytest.approx(8.0, abs=0.1)
+
+
+def test_an_order_follows_the_one_before_it():
+    script = [
+        (0, Trigger.EGO_ARRIVAL, 2.0, 100.0, 0.0, 99.0, Action.SPEED, 3.0, 5.0),
+        (1, Trigger.TIME, 0.5, 0.0, 0.0, 0.5, Action.SPEED, 3.0, 5.0),
+        (0, Trigger.AFTER, 1.5, 0.0, 0.0, 99.0, Action.SPEED, 3.0, 9.0),
+    ]
+    agents = [Agent((300.0, 3.5), 8.0, lane(280, 900, 3.5), 8.0), Agent((300.0, 9.0), 8.0, lane(280, 900, 9.0), 8.0)]
+    rolled = roll(scene(agents, ego=(0.0, 0.0, 0.0), ego_speed=10.0, script=script))
+    slowed = int(np.flatnonzero(rolled.speed[0] < 8.0 - 1e-6)[0])
+    hurried = int(np.flatnonzero(np.diff(rolled.speed[0]) > 1e-6)[0])
+    assert slowed == pytest.approx(10.0 * (100.0 - EGO_FRONT - 20.0) / 10.0, abs=3)
+    assert hurried - slowed == pytest.approx(15, abs=1)

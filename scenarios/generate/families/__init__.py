@@ -1,6 +1,7 @@
 """The scene families, one file each: F01 to F26."""
 
 from scenarios.generate.families.f01_lead_brake import F01
+from scenarios.generate.families.f02_cut_in import F02
 from scenarios.generate.families.f11_unprotected_left import F11
 from scenarios.generate.families.f12_minor_crossing import F12
 from scenarios.generate.families.f15_signal import F15
@@ -13,6 +14,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
     family.name: family
     for family in (
         F01,
+        F02,
         F11,
         F12,
         F15,

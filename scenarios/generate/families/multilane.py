@@ -1,0 +1,150 @@
+"""Roads with several lanes one way, the lane beside the ego's, and when an undisturbed ego is where: F02, F03, F04,
+F25."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scenarios.generate.actors import Actor, strollers, traffic
+from scenarios.generate.geometry import Float
+from scenarios.generate.layout import ARTERIAL, COLLECTOR, RoadClass, draw_alignment, draw_layout, draw_section
+from scenarios.generate.network import Network, build_network
+from scenarios.generate.paths import Way, at_arc, ego_ways, random_way
+from scenarios.generate.reference import Style, draw_style, ego_path, free_times
+from scenarios.generate.search import SPACING
+from scenarios.generate.setting import Draws, Setting
+from scenarios.generate.timing import RUN_IN, reach, run_up
+
+EXPRESSWAY = RoadClass("expressway", (19.44, 22.22, 25.0), (2, 3), (3.5, 3.75), 1.0, 0.0, (0.0, 0.0), (12.0, 18.0), 0.0)
+CLASS_BY_KNOB = (COLLECTOR, ARTERIAL, EXPRESSWAY)
+SEAM = 12.0  # m at the ends of a lane that no event reaches into
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A lane beside the ego's, the same way.
+
+    Attributes:
+        lane: Index in the map.
+        side: Its centre, from the ego's [m, left positive].
+        low, high: Arc lengths [m] on the ego's way between which the two run side by side.
+        shift: What to add to an arc length on the ego's way for that on the neighbour lane [m].
+    """
+
+    lane: int
+    side: float
+    low: float
+    high: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where an undisturbed ego is when; times [s] count from the scene's start, arc lengths [m] are the rear axle's."""
+
+    stations: Float
+    times: Float
+    speeds: Float
+
+    def arc(self, time: float) -> float:
+        """Arc length at a time."""
+        return float(np.interp(time, self.times, self.stations))
+
+    def time(self, arc: float) -> float:
+        """Time at an arc length."""
+        return float(np.interp(arc, self.stations, self.times))
+
+    def speed(self, arc: float) -> float:
+        """Speed [m/s] at an arc length."""
+        return float(np.interp(arc, self.stations, self.speeds))
+
+
+def clock_of(setting: Setting) -> Clock:
+    """The clock of a setting's ego, nobody being in its way."""
+    path = ego_path(setting.way, setting.style)
+    stations = SPACING * np.arange(len(path))
+    times = free_times(path)
+    return Clock(stations, times - float(np.interp(setting.arc, stations, times)) - RUN_IN, path[:, 4])
+
+
+def neighbours(network: Network, way: Way, arc: float) -> list[Neighbour]:
+    """The lanes beside a way at an arc length [m], the same way, on the road that it is on there."""
+    number = int(np.searchsorted(way.begin, arc, side="right")) - 1
+    begin = float(way.begin[number])
+    end = float(way.begin[number + 1]) if number + 1 < len(way.begin) else way.length
+    places = {lane: place for place, lane in network.road_lanes.items()}
+    if way.lanes[number] not in places:
+        return []
+    road, forward, index = places[way.lanes[number]]
+    found = []
+    x, y, heading = at_arc(way, arc)[:3]
+    for other in (index - 1, index + 1):
+        lane = network.road_lanes.get((road, forward, other))
+        if lane is None:
+            continue
+        curve = network.curves[lane]
+        row = int(np.hypot(curve[:, 0] - x, curve[:, 1] - y).argmin())
+        dx, dy = curve[row, :2] - (x, y)
+        side = float(dy * np.cos(heading) - dx * np.sin(heading))
+        along = float(np.hypot(*np.diff(curve[: row + 1, :2], axis=0).T).sum())
+        found.append(Neighbour(lane, side, begin + SEAM, end - SEAM, along - arc))
+    return found
+
+
+def draw_road(
+    knobs: Mapping[str, float], draws: Draws, lanes: int, *, style: dict[str, float] | None = None
+) -> Setting | None:
+    """An empty road of ``lanes`` lanes each way and an ego that drives on it undisturbed.
+
+    Knobs read: ``road_class``, ``bends``, ``junction`` and ``lane`` (which lane the ego is in).
+    """
+    rng = draws("map")
+    road = CLASS_BY_KNOB[int(knobs["road_class"])]
+    section = draw_section(road, rng, lanes)
+    junctions = int(knobs["junction"]) if road is not EXPRESSWAY else 0
+    first = run_up(section.limit) + section.limit * (RUN_IN + (16.0 if junctions else 24.0)) + 120.0
+    alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.1, 0.6))
+    layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
+    arc = run_up(section.limit)
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), arc + RUN_IN * section.limit)
+    if network is None or not (ways := ego_ways(network)):
+        return None
+    way = ways[int(knobs["lane"] * len(ways))]
+    driver: Style = draw_style(draws("style"), **(style or {}))
+    setting = Setting(network, way, arc, 0.0, driver, [], [])
+    return replace(setting, speed=clock_of(setting).speed(arc))
+
+
+def with_background(setting: Setting, draws: Draws, density: float, taken: list[tuple[int, float, float]]) -> Setting:
+    """The setting with unrelated traffic and people on the walkways; ``taken``: stretches of lanes that stay free."""
+    network, limit = setting.network, float(setting.way.limit[0])
+    middle = at_arc(setting.way, setting.arc + RUN_IN * setting.speed)[:2]
+    cast = draws("background")
+    others = traffic(network, draws("traffic"), density, middle, reach(limit), 22, taken)
+    others += strollers(network, draws("strollers"), int(cast.integers(0, 4)), middle, 70.0)
+    return replace(setting, actors=[*setting.actors, *others])
+
+
+def neighbour_way(network: Network, neighbour: Neighbour, rng: np.random.Generator) -> Way:
+    """A way along a neighbour lane and straight on behind it."""
+    return random_way(network, neighbour.lane, rng, through=0.9)
+
+
+def first_index(setting: Setting) -> int:
+    """The index that the next actor added to a setting will have."""
+    return len(setting.actors)
+
+
+def with_event(
+    setting: Setting, actors: list[Actor], events: list[tuple[float, ...]], arc: float, facts: dict[str, float]
+) -> Setting:
+    """The setting with an event's actors (they begin at :func:`first_index`) and orders."""
+    rows = [tuple(float(value) for value in event) for event in events]
+    return replace(
+        setting,
+        actors=[*setting.actors, *actors],
+        events=[*setting.events, *rows],
+        event=arc if setting.event is None else setting.event,
+        facts={**setting.facts, **facts},
+    )
