@@ -52,7 +52,7 @@ def free_drive(path: Float, arc: float, speed: float, duration: float) -> tuple[
 
     ``arc`` [m] and ``speed`` [m/s] are those at the beginning of the warm-up.
     """
-    profile, time = _gathering(path[int(arc / SPACING) :], speed)
+    profile, time = gathering(path[int(arc / SPACING) :], speed)
     stations = SPACING * np.arange(len(profile))
     begin, end = np.interp((RUN_IN, RUN_IN + duration), time, stations)
     return float(end - begin), float(np.interp(RUN_IN, time, profile))
@@ -61,11 +61,11 @@ def free_drive(path: Float, arc: float, speed: float, duration: float) -> tuple[
 def _gathering_time(path: Float, arc: float, event: float, entry: float) -> float:
     """Time [s] from ``arc`` to ``event`` [m] for an ego that begins with a share ``entry`` of the path's speed."""
     row = int(arc / SPACING)
-    _, time = _gathering(path[row : max(int(event / SPACING) + 1, row + 2)], entry * float(path[row, 4]))
+    _, time = gathering(path[row : max(int(event / SPACING) + 1, row + 2)], entry * float(path[row, 4]))
     return float(time[-1])
 
 
-def _gathering(path: Float, first: float) -> tuple[Float, Float]:
+def gathering(path: Float, first: float) -> tuple[Float, Float]:
     """Speed [m/s] and time [s] at the rows of a path, for an ego that begins with ``first`` [m/s]."""
     speed = np.minimum(path[:, 4], np.sqrt(first**2 + 2.0 * GATHERING * SPACING * np.arange(len(path))))
     time = np.cumsum(SPACING * 2.0 / np.maximum(speed[1:] + speed[:-1], 0.2))

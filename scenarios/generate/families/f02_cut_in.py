@@ -8,20 +8,22 @@ from collections.abc import Mapping
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import Action, AgentKind, Trigger
+from drive.scene import DT, Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.families.multilane import (
+    Neighbour,
     clock_of,
     draw_road,
     first_index,
+    neighbour_way,
     neighbours,
     with_background,
     with_event,
 )
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc
-from scenarios.generate.setting import Draws, Setting
+from scenarios.generate.setting import Draws, Family, Setting
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2)),
@@ -116,7 +118,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     late = event - lead_time + 2.5
     hold = (index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.OFFSET, 0.0, from_lane.side)
     ahead = clock.time(begins + size[0] / 2 - PACIFICA.front) - (event - lead_time)
-    tie = (index, Trigger.TIME, 0.05, meets[0], meets[1], 0.05, Action.MEET, 1.5, -ahead)
+    tie = (index, Trigger.EGO_ARRIVAL, ahead + lead_time + 3.0, meets[0], meets[1], late, Action.MEET, 1.5, -ahead)
 
     def due(seconds: float) -> tuple[float, ...]:
         """Trigger columns for something ``seconds`` before the manoeuvre begins."""
@@ -125,7 +127,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         return (Trigger.EGO_ARRIVAL, lead_time + seconds, place[0], place[1], max(late - seconds, 0.1))
 
     feint = knobs["feint"] < FEINTS
-    events = [hold, tie]
+    events: list[tuple[float, ...]] = [hold, tie]
     if not feint:
         events.append((index, *due(0.0), Action.OFFSET, duration, 0.0))
         late = 99.0

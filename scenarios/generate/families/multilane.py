@@ -11,13 +11,15 @@ from scenarios.generate.geometry import Float
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, RoadClass, draw_alignment, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import Way, at_arc, ego_ways, random_way
-from scenarios.generate.reference import Style, draw_style, ego_path, free_times
+from scenarios.generate.reference import Style, draw_style, ego_path
 from scenarios.generate.search import SPACING
 from scenarios.generate.setting import Draws, Setting
-from scenarios.generate.timing import RUN_IN, reach, run_up
+from scenarios.generate.timing import RUN_IN, gathering, reach, run_up
 
 EXPRESSWAY = RoadClass("expressway", (19.44, 22.22, 25.0), (2, 3), (3.5, 3.75), 1.0, 0.0, (0.0, 0.0), (12.0, 18.0), 0.0)
 CLASS_BY_KNOB = (COLLECTOR, ARTERIAL, EXPRESSWAY)
+ENTRY = (0.3, 0.6)  # share of the road's speed at which the ego begins the warm-up
+BEARABLE = 30.0  # hazard: the reference brakes for what others can see too, not for what only it knows
 SEAM = 12.0  # m at the ends of a lane that no event reaches into
 
 
@@ -61,11 +63,11 @@ class Clock:
 
 
 def clock_of(setting: Setting) -> Clock:
-    """The clock of a setting's ego, nobody being in its way."""
+    """The clock of a setting's ego, nobody being in its way: it gathers speed from where it begins."""
     path = ego_path(setting.way, setting.style)
-    stations = SPACING * np.arange(len(path))
-    times = free_times(path)
-    return Clock(stations, times - float(np.interp(setting.arc, stations, times)) - RUN_IN, path[:, 4])
+    row = int(setting.arc / SPACING)
+    speed, time = gathering(path[row:], setting.speed)
+    return Clock(SPACING * np.arange(row, len(path)), time - RUN_IN, speed)
 
 
 def neighbours(network: Network, way: Way, arc: float) -> list[Neighbour]:
@@ -97,13 +99,14 @@ def draw_road(
 ) -> Setting | None:
     """An empty road of ``lanes`` lanes each way and an ego that drives on it undisturbed.
 
-    Knobs read: ``road_class``, ``bends``, ``junction`` and ``lane`` (which lane the ego is in).
+    Knobs read: ``road_class``, ``bends``, ``junction`` and ``lane`` (which lane the ego is in). It begins at a share of
+    the road's speed, so that it is still gathering speed when the scene starts.
     """
     rng = draws("map")
     road = CLASS_BY_KNOB[int(knobs["road_class"])]
     section = draw_section(road, rng, lanes)
     junctions = int(knobs["junction"]) if road is not EXPRESSWAY else 0
-    first = run_up(section.limit) + section.limit * (RUN_IN + (16.0 if junctions else 24.0)) + 120.0
+    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 120.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.1, 0.6))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
     arc = run_up(section.limit)
@@ -112,8 +115,8 @@ def draw_road(
         return None
     way = ways[int(knobs["lane"] * len(ways))]
     driver: Style = draw_style(draws("style"), **(style or {}))
-    setting = Setting(network, way, arc, 0.0, driver, [], [])
-    return replace(setting, speed=clock_of(setting).speed(arc))
+    entry = float(rng.uniform(*ENTRY)) * float(ego_path(way, driver)[int(arc / SPACING), 4])
+    return Setting(network, way, arc, entry, driver, [], [])
 
 
 def with_background(setting: Setting, draws: Draws, density: float, taken: list[tuple[int, float, float]]) -> Setting:
@@ -146,5 +149,6 @@ def with_event(
         actors=[*setting.actors, *actors],
         events=[*setting.events, *rows],
         event=arc if setting.event is None else setting.event,
+        bearable=max(setting.bearable, BEARABLE),
         facts={**setting.facts, **facts},
     )
