@@ -2,6 +2,7 @@
 
 from scenarios.generate.families.f01_lead_brake import F01
 from scenarios.generate.families.f02_cut_in import F02
+from scenarios.generate.families.f03_cut_out_reveal import F03
 from scenarios.generate.families.f11_unprotected_left import F11
 from scenarios.generate.families.f12_minor_crossing import F12
 from scenarios.generate.families.f15_signal import F15
@@ -15,6 +16,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
     for family in (
         F01,
         F02,
+        F03,
         F11,
         F12,
         F15,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scenarios.generate.actors import Actor, strollers, traffic
-from scenarios.generate.geometry import Float
+from scenarios.generate.geometry import Float, smooth_step
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, RoadClass, draw_alignment, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
-from scenarios.generate.paths import Way, at_arc, ego_ways, random_way
+from scenarios.generate.paths import Way, at_arc, ego_ways, random_way, resample
 from scenarios.generate.reference import Style, draw_style, ego_path
 from scenarios.generate.search import SPACING
 from scenarios.generate.setting import Draws, Setting
@@ -95,18 +95,24 @@ def neighbours(network: Network, way: Way, arc: float) -> list[Neighbour]:
 
 
 def draw_road(
-    knobs: Mapping[str, float], draws: Draws, lanes: int, *, style: dict[str, float] | None = None
+    knobs: Mapping[str, float],
+    draws: Draws,
+    lanes: int,
+    *,
+    style: dict[str, float] | None = None,
+    ahead: float = 24.0,
 ) -> Setting | None:
     """An empty road of ``lanes`` lanes each way and an ego that drives on it undisturbed.
 
     Knobs read: ``road_class``, ``bends``, ``junction`` and ``lane`` (which lane the ego is in). It begins at a share of
-    the road's speed, so that it is still gathering speed when the scene starts.
+    the road's speed, so that it is still gathering speed when the scene starts. ``ahead`` [s] at the limit is how far
+    the road goes on without a junction.
     """
     rng = draws("map")
     road = CLASS_BY_KNOB[int(knobs["road_class"])]
     section = draw_section(road, rng, lanes)
     junctions = int(knobs["junction"]) if road is not EXPRESSWAY else 0
-    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else 24.0)) + 120.0
+    first = run_up(section.limit) + section.limit * (RUN_IN + (14.0 if junctions else ahead)) + 120.0
     alignment = draw_alignment(first, section.limit, rng, int(knobs["bends"]), (0.1, 0.6))
     layout = draw_layout(section, road, rng, first=first, junctions=junctions, bends=1, first_road=alignment)
     arc = run_up(section.limit)
@@ -152,3 +158,19 @@ def with_event(
         bearable=max(setting.bearable, BEARABLE),
         facts={**setting.facts, **facts},
     )
+
+
+def changing_way(way: Way, neighbour: Neighbour, other: Way, begin: float, length: float) -> Way:
+    """Along ``way`` up to ``begin`` [m], over to the neighbour lane within ``length`` [m], and on along ``other``, the
+    way of that lane."""
+    stations = np.arange(0.0, begin + length, SPACING)
+    across = neighbour.side * smooth_step(np.clip((stations - begin) / length, 0.0, 1.0))
+    first = resample(way.curve, way.arc, stations)
+    normal = np.column_stack((-np.sin(first[:, 2]), np.cos(first[:, 2])))
+    rest = np.arange(stations[-1] + SPACING + neighbour.shift, other.length, SPACING)
+    points = np.concatenate((first[:, :2] + across[:, None] * normal, resample(other.curve, other.arc, rest)[:, :2]))
+    limit = np.concatenate((np.interp(stations, way.arc, way.limit), np.interp(rest, other.arc, other.limit)))
+    arc = np.concatenate(((0.0,), np.cumsum(np.hypot(*np.diff(points, axis=0).T))))
+    heading = np.unwrap(np.arctan2(np.gradient(points[:, 1], arc), np.gradient(points[:, 0], arc)))
+    curve = np.column_stack((points, heading, np.gradient(heading, arc)))
+    return Way(other.lanes, curve, arc, limit, np.zeros(len(other.lanes)))
