@@ -101,6 +101,12 @@ class LiveCues:
         elif event[Event.TRIGGER] == Trigger.EGO_ARRIVAL:
             distance = np.hypot(event[Event.X] - x, event[Event.Y] - y) - 0.5 * car.length
             due |= distance <= event[Event.VALUE] * np.maximum(ego[:, Ego.VX], 0.5 * self._limit[row])
+        elif event[Event.TRIGGER] == Trigger.AFTER:
+            agents, actions = scenario.script[:row, Event.AGENT], scenario.script[:row, Event.ACTION]
+            before = np.flatnonzero((agents == event[Event.AGENT]) & (actions != Action.CUE))
+            if len(before):
+                fired = self._fires(int(before[-1]), ego, position, heading)
+                due |= np.arange(len(ego)) >= fired + round(float(event[Event.VALUE]) / DT)
         else:
             ahead = (position[:, 0] - x) * np.cos(heading) + (position[:, 1] - y) * np.sin(heading)
             gap = ahead - 0.5 * scenario.tracks.size[int(event[Event.AGENT]), 0] - 0.5 * car.length

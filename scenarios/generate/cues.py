@@ -41,8 +41,8 @@ def announced(actors: list[Actor], events: list[Row], rng: np.random.Generator) 
         own = bool(found) and found[-1][Event.AGENT] == row and found[-1][Event.ACTION] == Action.CUE
         if actor.cue_lead > 0.0 and bits and not held and not own:
             # earlier: a smaller time, a longer arrival time, or (behind the agent) a longer gap
-            ahead = {Trigger.TIME: -actor.cue_lead, Trigger.EGO_ARRIVAL: actor.cue_lead}
-            begin = event[Event.VALUE] + ahead.get(Trigger(int(event[Event.TRIGGER])), CLOSING * actor.cue_lead)
+            ahead = {Trigger.EGO_ARRIVAL: actor.cue_lead, Trigger.EGO_BEHIND: CLOSING * actor.cue_lead}
+            begin = event[Event.VALUE] + ahead.get(Trigger(int(event[Event.TRIGGER])), -actor.cue_lead)
             timeout = event[Event.TIMEOUT] - actor.cue_lead
             where = (event[Event.X], event[Event.Y])
             found.append((float(row), event[Event.TRIGGER], begin, *where, timeout, Action.CUE, after, float(bits)))

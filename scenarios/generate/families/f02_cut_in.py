@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import DT, Action, AgentKind, Trigger
+from drive.scene import DT, Action, AgentKind, Cue, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.families.multilane import (
@@ -102,7 +102,6 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         aside=from_lane.side,
         critical=True,
         role="cutter",
-        cue_lead=knobs["indicator"],
         driver={
             Driver.SPEED_FACTOR: speed / float(setting.way.limit[0]),
             Driver.MAX_DECELERATION: 8.0,
@@ -128,6 +127,10 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
 
     feint = knobs["feint"] < FEINTS
     events: list[tuple[float, ...]] = [hold, tie]
+    lamp = float(Cue.INDICATOR_RIGHT if from_lane.side > 0.0 else Cue.INDICATOR_LEFT)
+    if feint or knobs["indicator"] > 0.15:
+        shown = float(rng.uniform(2.5, 4.5)) if feint else duration
+        events.append((index, *due(knobs["indicator"]), Action.CUE, shown, lamp))
     if not feint:
         events.append((index, *due(0.0), Action.OFFSET, duration, 0.0))
         late = 99.0

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import Action, AgentKind, Trigger
+from drive.scene import Action, AgentKind, Cue, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving, standing
 from scenarios.generate.beside import neighbour_stretches
@@ -43,6 +43,7 @@ KNOBS = {
     "event": Knob(4.5, 7.5),
     "density": Knob(0.3, 1.0),
     "bends": Knob(choices=(0, 0, 1)),
+    "indicator": Knob(-0.8, 1.5),
 }
 CAR, TRUCK, DEBRIS, QUEUE = range(4)
 LEAD_FACTOR = 0.85  # share of the limit that the lead drives
@@ -113,6 +114,11 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         return None
     actors: list[Actor] = [lead]
     events: list[tuple[float, ...]] = []
+    if knobs["indicator"] > 0.0:
+        leaving = at_arc(setting.way, begin)
+        lamp = float(Cue.INDICATOR_LEFT if target.side > 0.0 else Cue.INDICATOR_RIGHT)
+        due = (Trigger.EGO_ARRIVAL, (gap + size[0] / 2) / speed + knobs["indicator"], leaving[0], leaving[1], 15.0)
+        events.append((index, *due, Action.CUE, knobs["duration"] + knobs["indicator"], lamp))
     obstacle = int(knobs["obstacle"])
     blocks = _obstacle(setting, rear, obstacle, rng)
     if blocks is None:

@@ -18,7 +18,7 @@ from scenarios.generate.timing import RUN_IN, gathering, reach, run_up
 
 EXPRESSWAY = RoadClass("expressway", (19.44, 22.22, 25.0), (2, 3), (3.5, 3.75), 1.0, 0.0, (0.0, 0.0), (12.0, 18.0), 0.0)
 CLASS_BY_KNOB = (COLLECTOR, ARTERIAL, EXPRESSWAY)
-ENTRY = (0.3, 0.6)  # share of the road's speed at which the ego begins the warm-up
+ENTRY = (0.2, 0.5)  # share of the road's speed at which the ego begins the warm-up
 BEARABLE = 30.0  # hazard: the reference brakes for what others can see too, not for what only it knows
 SEAM = 12.0  # m at the ends of a lane that no event reaches into
 
