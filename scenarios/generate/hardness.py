@@ -13,6 +13,7 @@ import numpy as np
 from drive.scene import DT, Action, AgentKind, Cue, Event, LightState, Scenario, Trigger
 from drive.traffic import TrafficWorld
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
+from drive.visibility import visible_agents, walls
 from scenarios.generate.actors import Actor
 from scenarios.generate.conflicts import (
     MARGIN,
@@ -86,7 +87,10 @@ def _conflicts(
     found = []
     for row in rows:
         taken = occupancy(path, others, row)
-        if _leads(taken, nominal, actors[row]):
+        event: dict[str, Any] | None
+        if setting.occlusion and taken.inside[0] and taken.speed[0] < 0.3:
+            event = _revealed_event(scenario, row, taken, path)
+        elif _leads(taken, nominal, actors[row]):
             event = _lead_event(scenario, row, path, world)
         elif not taken.inside.any():  # turned back, waited, or never meant to come
             event = {"kind": "none", "h": 0.0}
@@ -143,6 +147,26 @@ def _standing_event(taken: Occupancy, nominal: Float) -> dict[str, Any]:
     front = nominal[:, 0] + PACIFICA.front
     a_req = _stop_before(c0, front[0], nominal[0, 1]) if front[-1] > c0 else 0.0
     return {"kind": "standing", "h": a_req / 6.0} | _figures(a_req=a_req, c0=c0, c1=c1)
+
+
+def _revealed_event(scenario: Scenario, row: int, taken: Occupancy, path: Float) -> dict[str, Any]:
+    """Something that stands in the corridor, hidden from the reference by whom it follows until that one leaves."""
+    tracks, now = scenario.tracks, slice(scenario.start, None)
+    states = scenario.reference[now]
+    poses = (tracks.position[:, now], tracks.heading[:, now])
+    seen = visible_agents(
+        scenario.ego_vehicle, states, tracks.kind, tracks.size, *poses, tracks.valid[:, now], walls(scenario.map)
+    )[row]
+    reach = 0.5 * float(tracks.size[row, 0]) + PACIFICA.front
+    far = np.hypot(*(tracks.position[row, now] - states[:, :2]).T) > reach
+    hidden = np.flatnonzero(~seen & far)
+    begin = min(int(hidden[-1]) + 1, len(states) - 1) if len(hidden) else 0
+    front = SPACING * int(np.hypot(*(path[:, :2] - states[begin, :2]).T).argmin()) + PACIFICA.front
+    speed, c0 = float(states[begin, Ego.VX]), taken.interval[0]
+    a_req = _stop_before(c0, front, speed)
+    return {"kind": "revealed", "h": a_req / 6.0} | _figures(
+        a_req=a_req, seen=begin * DT, c0=c0, time=(c0 - front) / max(speed, 0.1)
+    )
 
 
 def _stop_before(c0: float, front: float, speed: float) -> float:

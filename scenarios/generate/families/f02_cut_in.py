@@ -4,6 +4,7 @@ Three in ten only indicate.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +33,7 @@ KNOBS = {
     "gap": Knob(),
     "slower": Knob(0.05, 0.5),
     "duration": Knob(),
-    "indicator": Knob(0.0, 2.0),
+    "indicator": Knob(-0.3, 2.0),
     "feint": Knob(),
     "brake": Knob(0.0, 3.0),
     "event": Knob(3.5, 6.5),
@@ -43,8 +44,25 @@ KNOBS = {
 }
 FEINTS = 0.3  # share
 CROSSING = 0.3  # share of the manoeuvre after which the body is over the line
-EASIEST, HARDEST = 1.0, 5.6  # m/s2 asked of an ego that reacts to the first motion
+LEAST, MOST = (0.8, 3.6), 6.0  # m/s2 asked of an ego that reacts to the first sign of it
+LEAST_BRAKE = 0.3  # m/s2
 REACTION = 0.3
+
+
+@dataclass(frozen=True)
+class CutIn:
+    """One manoeuvre: the ego's speed ``v`` [m/s], bumper gap [m] when the body crosses the line, share by which the
+    other is slower, duration [s], indicator's lead [s]; braking [m/s2] begun ``wait`` [s] after the crossing down to a
+    share ``left_over`` of its speed."""
+
+    v: float
+    gap: float
+    slower: float
+    duration: float
+    lead: float
+    brake: float
+    wait: float
+    left_over: float
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -78,13 +96,13 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     kind = AgentKind.CAR if knobs["kind"] < 0.78 else AgentKind.TRUCK if knobs["kind"] < 0.93 else AgentKind.MOTORCYCLE
     size = draw_size(kind, rng)
     gap = 2.0 + 8.0 * knobs["gap"] / 0.7 if knobs["gap"] < 0.7 else 10.0 + 15.0 * (knobs["gap"] - 0.7) / 0.3
-    slower, brake = knobs["slower"], knobs["brake"]
-    left_over, wait = float(rng.uniform(0.45, 0.85)), float(rng.uniform(0.3, 1.5))
-    solved = _fitted(gap, v, slower, duration, brake, left_over, wait)
-    if solved is None:
+    wait, left_over = float(rng.uniform(0.3, 1.5)), float(rng.uniform(0.45, 0.85))
+    drawn = CutIn(v, gap, knobs["slower"], duration, max(knobs["indicator"], 0.0), knobs["brake"], wait, left_over)
+    move = _fitted(drawn, float(rng.uniform(*LEAST)))
+    if move is None:
         return None
-    gap, slower, brake = solved
-    speed = v * (1.0 - slower)
+    gap, brake, lead = move.gap, move.brake, move.lead
+    speed = v * (1.0 - move.slower)
     lead_time = CROSSING * duration
     begin_gap = gap + (v - speed) * lead_time
     # where the other's centre is when it begins, and from where it comes at its speed
@@ -114,32 +132,33 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         return None
     place = at_arc(setting.way, arc + PACIFICA.front)
     meets = at_arc(setting.way, begins + size[0] / 2)
-    late = event - lead_time + 2.5
     hold = (index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.OFFSET, 0.0, from_lane.side)
     ahead = clock.time(begins + size[0] / 2 - PACIFICA.front) - (event - lead_time)
-    tie = (index, Trigger.EGO_ARRIVAL, ahead + lead_time + 3.0, meets[0], meets[1], late, Action.MEET, 1.5, -ahead)
+    late = event - lead_time - lead + 2.5
+    tie = (index, Trigger.EGO_ARRIVAL, ahead + lead_time + lead + 2.5, *meets[:2], late, Action.MEET, 1.5, -ahead)
+    # It makes up its mind when the ego is so far behind, or where that closes too slowly, so far from the place.
+    due: tuple[float, ...] = (Trigger.EGO_ARRIVAL, lead_time + lead, *place[:2], late)
+    if v - speed > 1.0:
+        due = (Trigger.EGO_BEHIND, begin_gap + (v - speed) * lead, 0.0, 0.0, late)
 
-    def due(seconds: float) -> tuple[float, ...]:
-        """Trigger columns for something ``seconds`` before the manoeuvre begins."""
-        if v - speed > 1.0:
-            return (Trigger.EGO_BEHIND, begin_gap + (v - speed) * seconds, 0.0, 0.0, max(late - seconds, 0.1))
-        return (Trigger.EGO_ARRIVAL, lead_time + seconds, place[0], place[1], max(late - seconds, 0.1))
+    def after(seconds: float) -> tuple[float, ...]:
+        return (Trigger.AFTER, seconds, 0.0, 0.0, 99.0)
 
-    feint = knobs["feint"] < FEINTS
-    events: list[tuple[float, ...]] = [hold, tie]
     lamp = float(Cue.INDICATOR_RIGHT if from_lane.side > 0.0 else Cue.INDICATOR_LEFT)
-    if feint or knobs["indicator"] > 0.15:
-        shown = float(rng.uniform(2.5, 4.5)) if feint else duration
-        events.append((index, *due(knobs["indicator"]), Action.CUE, shown, lamp))
-    if not feint:
-        events.append((index, *due(0.0), Action.OFFSET, duration, 0.0))
-        late = 99.0
-        if brake > 0.3:
-            after = (Trigger.AFTER, lead_time + wait, 0.0, 0.0, 99.0)
-            events.append((index, *after, Action.SPEED, brake, speed * left_over))
-        after = (Trigger.AFTER, float(rng.uniform(3.0, 5.0)), 0.0, 0.0, 99.0)
-        events.append((index, *after, Action.SPEED, 1.3, v * float(rng.uniform(0.85, 1.0))))
-    facts = {"gap": round(gap, 2), "slower": round(slower, 3), "brake": round(brake, 2), "from_lane": from_lane.lane}
+    feint = knobs["feint"] < FEINTS
+    events: list[tuple[float, ...]] = [hold, tie, (index, *due, Action.SPEED, 1.5, speed)]
+    if feint:
+        events.append((index, *after(0.0), Action.CUE, float(rng.uniform(2.5, 4.5)), lamp))
+    else:
+        if lead > 0.0:
+            events.append((index, *after(0.0), Action.CUE, duration, lamp))
+        events.append((index, *after(lead), Action.OFFSET, duration, 0.0))
+        if brake > LEAST_BRAKE:
+            events.append((index, *after(lead_time + wait), Action.SPEED, brake, speed * left_over))
+        free = v * float(rng.uniform(0.85, 1.0))
+        events.append((index, *after(float(rng.uniform(3.0, 5.0))), Action.SPEED, 1.3, free))
+    facts = {"gap": round(gap, 2), "slower": round(move.slower, 3), "brake": round(brake, 2), "lead": round(lead, 2)}
+    facts["from_lane"] = from_lane.lane
     return with_event(setting, [cutter, reason], events, arc, facts | {"feint": float(feint)})
 
 
@@ -170,37 +189,41 @@ def _slow_one(
     )
 
 
-def _fitted(
-    gap: float, v: float, slower: float, duration: float, brake: float, left_over: float, wait: float
-) -> tuple[float, float, float] | None:
-    """Gap [m], share by which the other is slower, and its braking [m/s2], moved until they ask something bearable of
-    the ego: nobody has to brake for who keeps 20 m away at the ego's own speed."""
-    for _ in range(24):
-        asked = _asked(gap, v, slower, duration, brake, left_over, wait)
-        if EASIEST <= asked <= HARDEST:
-            return gap, slower, brake
-        if asked < EASIEST:
-            gap, slower, brake = max(0.88 * gap, 2.0), min(1.08 * slower + 0.01, 0.5), min(brake + 0.15, 3.0)
+def _fitted(move: CutIn, least: float) -> CutIn | None:
+    """The manoeuvre moved until it asks between ``least`` and MOST [m/s2] of the ego: nobody has to brake for who keeps
+    20 m away at the ego's own speed, and nobody can for who comes 2 m ahead at half of it."""
+    shortest = 0.4 * move.lead
+    for _ in range(40):
+        asked = _asked(move)
+        if least <= asked <= MOST:
+            return move
+        if asked < least:
+            move = replace(
+                move,
+                gap=max(0.9 * move.gap, 2.0),
+                slower=min(1.05 * move.slower + 0.005, 0.5),
+                brake=min(move.brake + 0.1, 3.0),
+                lead=max(0.92 * move.lead, shortest),
+            )
         else:
-            gap, slower, brake = min(gap + 0.8, 25.0), 0.95 * slower, 0.95 * brake
+            move = replace(move, gap=min(move.gap + 0.8, 25.0), slower=0.95 * move.slower, brake=0.95 * move.brake)
     return None
 
 
-def _asked(gap: float, v: float, slower: float, duration: float, brake: float, left_over: float, wait: float) -> float:
-    """Least constant deceleration [m/s2], begun REACTION after the first motion, that keeps half a metre once the body
-    is over the line."""
-    steps = np.arange(0.0, 9.0, DT)
-    speed, crossing = v * (1.0 - slower), CROSSING * duration
-    other = np.where(
-        steps < crossing + wait, speed, np.maximum(speed - brake * (steps - crossing - wait), speed * left_over)
-    )
-    way = np.cumsum(other) * DT
-    ahead = gap + (v - speed) * crossing
+def _asked(move: CutIn) -> float:
+    """Least constant deceleration [m/s2], begun REACTION after the indicator or the first motion, that keeps half a
+    metre once the body is over the line."""
+    time = np.arange(0.0, 10.0, DT)
+    speed, crossing = move.v * (1.0 - move.slower), move.lead + CROSSING * move.duration
+    slowing = move.brake * np.maximum(time - crossing - move.wait, 0.0)
+    other = np.maximum(speed - slowing, speed * (move.left_over if move.brake > LEAST_BRAKE else 1.0))
+    way = np.cumsum(other) * DT + move.gap + (move.v - speed) * crossing
+    settled = time > crossing + move.wait + 1.5
     for rate in np.arange(0.0, 9.1, 0.2):
-        ego = np.maximum(v - rate * np.maximum(steps - REACTION, 0.0), 0.0)
-        room = ahead + way - np.cumsum(ego) * DT
-        matched = int(np.argmax((ego <= other) & (steps > crossing + wait + 1.5))) or len(steps)
-        if (room[(steps >= crossing) & (np.arange(len(steps)) <= matched)] >= 0.5).all():
+        ego = np.maximum(move.v - rate * np.maximum(time - REACTION, 0.0), 0.0)
+        room = way - np.cumsum(ego) * DT
+        matched = int(np.argmax((ego <= other) & settled)) or len(time)
+        if (room[:matched][time[:matched] >= crossing] >= 0.5).all():
             return float(rate)
     return 9.9
 

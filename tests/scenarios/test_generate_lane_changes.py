@@ -1,0 +1,95 @@
+"""F02 cut-in and F03 cut-out reveal: what happens there, and who it happens to."""
+
+import numpy as np
+import pytest
+
+from drive.scene import Cue, Scenario
+from drive.vehicle import Ego
+from scenarios.generate import Recipe, build
+from tests.scenarios.generated import scene, touching
+
+SCENES = 6
+INDICATORS = Cue.INDICATOR_LEFT | Cue.INDICATOR_RIGHT
+FAMILIES = ("F02", "F03")
+
+
+def row_of(scenario: Scenario, role: str) -> int:
+    names = [name for name, given in scenario.provenance["roles"].items() if given == role]
+    return scenario.tracks.ids.index(names[0])
+
+
+def from_ego(scenario: Scenario, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Way along the ego's heading from its front to the agent's rear, and across to the left, at every step."""
+    ego, car = scenario.reference, scenario.ego_vehicle
+    away = scenario.tracks.position[row] - ego[:, :2]
+    cos, sin = np.cos(ego[:, Ego.HEADING]), np.sin(ego[:, Ego.HEADING])
+    along = away[:, 0] * cos + away[:, 1] * sin
+    gap = along - car.rear_axle_to_center - 0.5 * car.length - 0.5 * scenario.tracks.size[row, 0]
+    return gap, away[:, 1] * cos - away[:, 0] * sin
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nobody_touches_anybody(family):
+    assert all(touching(scene(family, index)) == [] for index in range(SCENES))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_same_recipe_same_tracks(family):
+    again = build(Recipe(family, 1, "tests"))
+    np.testing.assert_array_equal(again.tracks.position, scene(family, 1).tracks.position)
+    np.testing.assert_array_equal(again.tracks.cues, scene(family, 1).tracks.cues)
+
+
+def test_who_cuts_in_comes_from_the_next_lane_close_ahead_and_who_feints_stays():
+    for index in range(SCENES):
+        scenario = scene("F02", index)
+        gap, across = from_ego(scenario, row_of(scenario, "cutter"))
+        start = scenario.start
+        assert abs(across[start]) > 2.2
+        if scenario.provenance["facts"]["feint"]:
+            assert np.abs(across[start:][np.abs(gap[start:]) < 30.0]).min() > 1.8
+            continue
+        entered = start + int(np.argmax(np.abs(across[start:]) < 1.9))
+        assert np.abs(across[-1]) < 1.2 or gap[-1] > 60.0
+        assert 0.0 < gap[entered] < 45.0
+
+
+def test_indicators_come_before_the_cut_in_and_in_every_feint():
+    shown = 0
+    for index in range(SCENES):
+        scenario = scene("F02", index)
+        facts, row = scenario.provenance["facts"], row_of(scenario, "cutter")
+        lit = np.flatnonzero(scenario.tracks.cues[row] & INDICATORS)
+        across = from_ego(scenario, row)[1]
+        if facts["feint"]:
+            assert len(lit)
+        elif len(lit):
+            moving = scenario.start + int(np.argmax(np.abs(across[scenario.start :]) < 2.0))
+            assert lit[0] < moving
+            shown += 1
+    assert shown > 0
+
+
+def test_what_stands_is_hidden_until_the_lead_has_left():
+    for index in range(SCENES):
+        scenario = scene("F03", index)
+        lead, obstacle = row_of(scenario, "lead"), row_of(scenario, "obstacle")
+        gap, across = from_ego(scenario, lead)
+        assert abs(across[scenario.start]) < 1.0 and gap[scenario.start] > 0.5
+        assert scenario.occlusion
+        moved = np.hypot(*(scenario.tracks.position[obstacle, scenario.start] - scenario.tracks.position[obstacle, 0]))
+        assert moved == 0.0
+        passing = np.hypot(*(scenario.tracks.position[lead] - scenario.tracks.position[obstacle]).T)
+        assert passing.min() < 12.0
+
+
+def test_both_families_reach_hard_cases():
+    for family in FAMILIES:
+        hardness = [scene(family, index).hardness for index in range(SCENES)]
+        assert max(hardness) > 0.4
+
+
+@pytest.mark.parametrize("name", ["F02+F03", "F01+F02"])
+def test_they_can_follow_another_event(name):
+    scenario = build(Recipe(name, 0, "tests"))
+    assert scenario.provenance["roles"]
