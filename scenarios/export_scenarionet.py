@@ -21,6 +21,7 @@ from drive.vehicle import Ego, center_from_rear_axle
 from scenarios.openscene.unpickle import write_pickle
 from scenarios.scenarionet import MAPPING, SUMMARY
 from scenarios.scenarionet.files import OWN
+from scenarios.scenarionet.own import KEY
 
 Float = NDArray[np.float64]
 
@@ -62,9 +63,8 @@ def export(scenarios: Sequence[Scenario], out_dir: Path) -> dict[str, Path]:
     """Write scenarios as one database: ``<out_dir>/sd_drive_1_<id>.pkl``, ``dataset_summary.pkl``,
     ``dataset_mapping.pkl``.
 
-    Everything is in the source's global frame, the ego a track of its own (box centre). Lost are what moves agents in
-    reactive traffic and is not found anew on loading (driver parameters, script, paths), hardness and the occlusion
-    flag.
+    Everything is in the source's global frame, the ego a track of its own (box centre). Only what moves agents in
+    reactive traffic, which no other reader knows, is in the scene's frame. Provenance is lost.
 
     Returns:
         Per scene id: the file.
@@ -107,6 +107,21 @@ def description(scenario: Scenario) -> dict[str, Any]:
         "tracks": tracks,
         "dynamic_map_states": lights,
         "map_features": features,
+        KEY: _motives(scenario),
+    }
+
+
+def _motives(scenario: Scenario) -> dict[str, Any]:
+    """What moves agents in reactive traffic, and what planners may see."""
+    paths = scenario.paths
+    return {
+        "drivers": scenario.drivers.copy(),
+        "script": scenario.script.copy(),
+        "paths": None
+        if paths is None
+        else {"points": paths.points.copy(), "limit": paths.limit.copy(), "ptr": paths.ptr.copy()},
+        "hardness": float(scenario.hardness),
+        "occlusion": bool(scenario.occlusion),
     }
 
 
@@ -178,15 +193,16 @@ def _state(
 ) -> dict[str, NDArray[Any]]:
     """State arrays, zeros where the object is not there, as ScenarioNet has them."""
     there = valid[:, None]
+    sized = valid if valid.any() else ~valid  # an agent that is never there has a size all the same
     position = np.column_stack((poses[:, :2], np.full(len(poses), height / 2)))
     return {
         "position": np.where(there, position, 0.0),
         "heading": np.where(valid, poses[:, 2], 0.0),
         "velocity": np.where(there, velocity, 0.0),
         "valid": valid.copy(),
-        "length": np.where(valid, length, 0.0),
-        "width": np.where(valid, width, 0.0),
-        "height": np.where(valid, height, 0.0),
+        "length": np.where(sized, length, 0.0),
+        "width": np.where(sized, width, 0.0),
+        "height": np.where(sized, height, 0.0),
     }
 
 

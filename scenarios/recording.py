@@ -15,7 +15,7 @@ from drive.drivers import default_drivers
 from drive.errors import DataError
 from drive.geometry import poses_to_frame, rotate, to_frame, wrap_angle
 from drive.map import Layer, VectorMap, build_map
-from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, AgentKind, Lights, LightState, Scenario, Tracks
+from drive.scene import DT, EVENT_COLUMNS, HISTORY_STEPS, AgentKind, Lights, LightState, Paths, Scenario, Tracks
 from drive.vehicle import EGO_COLUMNS, PACIFICA, ZOE, Ego, VehicleParameters
 from scenarios.lanemap import RawMap, crop
 from scenarios.nuscenes.motion import ego_states
@@ -42,6 +42,17 @@ class Signal:
 
 
 @dataclass(frozen=True)
+class Motives:
+    """What a scene says beyond its recording, fields of :class:`drive.scene.Scenario`, in the scene frame."""
+
+    drivers: Float
+    script: Float
+    paths: Paths | None
+    hardness: float
+    occlusion: bool
+
+
+@dataclass(frozen=True)
 class Recording:
     """n frames of one scene in the source's global frame, repaired.
 
@@ -60,6 +71,7 @@ class Recording:
         goal: ``[2]`` [m]; None: the end of the route.
         whole: Keep every step and all of the map; else 15 s to drive, and what lies around the drive.
         t0_us: Time stamp of the start [us] where the source has one.
+        motives: What moves agents in reactive traffic; None: default drivers, ways from the tracks.
         notes: Sentences on what was repaired or left out.
         provenance: JSON-able facts.
     """
@@ -86,6 +98,7 @@ class Recording:
     origin: Float | None = None
     goal: Float | None = None
     whole: bool = False
+    motives: Motives | None = None
     t0_us: int | None = None
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -202,7 +215,7 @@ def to_scenario(source: str, recording: Recording, raw: RawMap, where: str) -> S
     cut = crop(raw, recording.ego[:, :2], origin, recording.whole)
     vector_map = build_map(cut.lanes, cut.areas, cut.stop_lines)
     route, gaps = _route(recording, vector_map, reference, start)
-    seen = recording.valid[:, :steps].any(axis=1)
+    seen = recording.valid[:, :steps].any(axis=1) | recording.whole
     tracks = _tracks(recording, seen, steps, origin)
     lights, dark = _lights(recording.signals, vector_map, steps, origin)
     scenario = Scenario(
@@ -231,6 +244,8 @@ def to_scenario(source: str, recording: Recording, raw: RawMap, where: str) -> S
         },
         licence=recording.licence,
     )
+    if recording.motives is not None:
+        scenario = replace(scenario, **vars(recording.motives))
     scenario.validate()
     return scenario
 

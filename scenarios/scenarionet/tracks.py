@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from drive.geometry import wrap_angle
 from drive.scene import DT, AgentKind
-from drive.vehicle import EGO_COLUMNS, ZOE, VehicleParameters, rear_axle_from_center
+from drive.vehicle import ZOE, VehicleParameters, rear_axle_from_center
 from scenarios.nuscenes.load import LICENCE as NUSCENES_LICENCE
 from scenarios.nuscenes.motion import KINDS as NUSCENES_KINDS
 from scenarios.recording import Recording, Signal, closing_velocity, light_state, vehicle_of
 from scenarios.scenarionet.clock import Clock, read_clock
 from scenarios.scenarionet.files import ABSENT, FARTHEST, OWN, Content
+from scenarios.scenarionet.own import own_cues, own_motives, own_states, own_vehicle
 
 Float = NDArray[np.float64]
 
@@ -68,8 +69,9 @@ class _Track:
             raise content.error(f"{self.field}.position", f"is off every map at frame {int(np.flatnonzero(far)[0])}")
         self.size = np.zeros(2)
         for at, key in enumerate(("length", "width")):
-            if self.valid.any():
-                self.size[at] = float(np.median(numbers(key)[self.valid]))
+            if self.valid.any() or content.dataset == OWN:
+                seen = self.valid if self.valid.any() else ~self.valid
+                self.size[at] = float(np.median(numbers(key)[seen]))
                 if not 0 < self.size[at] <= _LARGEST:
                     raise content.error(
                         f"{self.field}.{key}",
@@ -104,7 +106,8 @@ def read_recording(content: Content) -> Recording:
         clock = _nuscenes_clock(ego[first:stop], times[first:stop], notes)
     names = [name for name in content.data["tracks"] if name != ego_id]
     tracks = [_Track(content, name) for name in names]
-    tracks, names = _present(tracks, names, first, stop)
+    if content.dataset != OWN:
+        tracks, names = _present(tracks, names, first, stop)
     position, heading, velocity, valid = _stacked(tracks, first, stop)
     velocity = _measured(velocity, position, valid, times[first:stop], notes)
     velocity, closed = closing_velocity(velocity, position, valid)
@@ -137,12 +140,13 @@ def read_recording(content: Content) -> Recording:
         valid=valid,
         signals=_signals(content, first, stop, notes),
         licence=str(own.get("licence") or _LICENCES.get(content.dataset, "")),
-        states=_own_states(content, ego_id),
-        cues=_own_cues(content, names),
+        states=own_states(content, ego_id),
+        cues=own_cues(content, names),
         route=tuple(map(str, own["route"])) if isinstance(own.get("route"), list | tuple) else None,
         origin=content.numbers(own["origin"], "metadata.origin") if "origin" in own else None,
         goal=content.numbers(own["goal"], "metadata.goal") if "goal" in own else None,
         whole=bool(own),
+        motives=own_motives(content, len(names)),
         t0_us=int(own["t0_us"]) if "t0_us" in own else None,
         notes=tuple(notes),
         provenance=_provenance(content),
@@ -176,7 +180,7 @@ def _ego(content: Content, name: str, notes: list[str]) -> tuple[Float, VehicleP
     if length < width:
         length, width = width, length
         notes.append("the ego's length and width were the wrong way round")
-    vehicle = _own_vehicle(content) or vehicle_of(float(length), float(width), f"{content.dataset}-ego")
+    vehicle = own_vehicle(content) or vehicle_of(float(length), float(width), f"{content.dataset}-ego")
     poses = np.column_stack((track.position, wrap_angle(track.heading)))
     if content.dataset == "nuscenes":
         vehicle = ZOE
@@ -290,33 +294,3 @@ def _provenance(content: Content) -> dict[str, Any]:
         "version": str(content.data.get("version", "")),
         **{name: str(metadata[name]) for name in kept if name in metadata},
     }
-
-
-def _own_vehicle(content: Content) -> VehicleParameters | None:
-    record = content.data["metadata"].get("ego_vehicle") if content.dataset == OWN else None
-    if not isinstance(record, dict):
-        return None
-    try:
-        values = [float(record[name]) for name in ("length", "width", "wheelbase", "rear_axle_to_center")]
-        return VehicleParameters(str(record["name"]), *values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise content.error("metadata.ego_vehicle", f"is no vehicle ({error})") from None
-
-
-def _own_states(content: Content, ego_id: str) -> Float | None:
-    state = content.data["tracks"][ego_id]["state"] if content.dataset == OWN else {}
-    if "rear_axle_states" not in state:
-        return None
-    field = f"tracks[{ego_id!r}].state.rear_axle_states"
-    return content.numbers(state["rear_axle_states"], field, EGO_COLUMNS, content.length)
-
-
-def _own_cues(content: Content, names: list[str]) -> NDArray[np.uint8] | None:
-    if content.dataset != OWN:
-        return None
-    tracks = content.data["tracks"]
-    rows = [
-        content.numbers(tracks[name]["state"].get("cues", np.zeros(content.length)), f"tracks[{name!r}].state.cues")
-        for name in names
-    ]
-    return np.array(rows, np.uint8).reshape(len(names), content.length)
