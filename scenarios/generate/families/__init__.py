@@ -5,6 +5,8 @@ from scenarios.generate.families.f02_cut_in import F02
 from scenarios.generate.families.f03_cut_out_reveal import F03
 from scenarios.generate.families.f11_unprotected_left import F11
 from scenarios.generate.families.f12_minor_crossing import F12
+from scenarios.generate.families.f13_right_turn_vru import F13
+from scenarios.generate.families.f14_negotiation import F14
 from scenarios.generate.families.f15_signal import F15
 from scenarios.generate.families.f16_violator import F16
 from scenarios.generate.families.f18_crosswalk import F18
@@ -19,6 +21,8 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F03,
         F11,
         F12,
+        F13,
+        F14,
         F15,
         F16,
         F18,
