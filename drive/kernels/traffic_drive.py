@@ -81,7 +81,7 @@ BESIDE = 0.3  # m: a shift sideways does not begin while somebody is this near i
 ALERT = 2.5  # m/s2: if more deceleration than this is needed, the driver acts at once
 DISTRACTION_RATE = 1.0 / 120.0  # 1/s
 NEAR_ROUTE = 4.0  # m: the ego is not exactly on its route, and does not go exactly straight on
-EGO_BRAKES = 3.0  # m/s2: what a driver who has the right of way expects of the ego
+EGO_BRAKES = 5.0  # m/s2: what a driver who has the right of way expects of the ego
 SPARE = 1.5  # s between leaving a conflict and the ego's arrival
 LONG_WAIT = 30.0  # s of waiting after which 30 % less is demanded
 

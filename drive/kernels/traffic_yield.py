@@ -61,8 +61,9 @@ Int = NDArray[np.int64]
 # enum members as plain numbers: what compiled code reads
 D_ACCELERATION, D_DECELERATION = Driver.ACCELERATION.value, Driver.DECELERATION.value
 D_COURTESY, D_GAP_FACTOR, D_YELLOW = Driver.COURTESY.value, Driver.GAP_FACTOR.value, Driver.YELLOW_DECELERATION.value
-D_MAX, D_START, D_PATIENCE, D_SEED = (
+D_MAX, D_NOISE, D_START, D_PATIENCE, D_SEED = (
     Driver.MAX_DECELERATION.value,
+    Driver.NOISE.value,
     Driver.START_LOSS.value,
     Driver.PATIENCE.value,
     Driver.SEED.value,
@@ -71,6 +72,8 @@ YELLOW, RED = 2, 3
 STANDING = 0.3  # m/s
 # s between leaving a conflict and the next one's arrival, times GAP_FACTOR; on marked crossings walkers want less
 SPARE, WALKER_SPARE, MARKED_SPARE = 1.5, 2.0, 0.5
+LONG_WAIT = 30.0  # s of waiting after which 30 % less is demanded
+ROLLING, ROLLING_SHARE, SIGN_STREAM = 1.0, 0.3, 7  # m/s over a stop sign's line, share of drivers, random stream
 
 
 @kernel
@@ -111,8 +114,9 @@ def is_closed(
     v = motion[i, MOVING]
     gap = line[row, LINE_ARC] - motion[i, ARC] - 0.5 * driver[i, LENGTH]
     signal = int(line[row, LINE_LIGHT])
-    if signal < 0:  # a stop sign
-        if v > 0.2 or gap > 2.5:
+    if signal < 0:  # a stop sign: seven in ten stop, the others roll over the line
+        rolling = random_uniform(driver[i, D_SEED], 0 * i, SIGN_STREAM + 0 * i) < ROLLING_SHARE
+        if v > (ROLLING if rolling and driver[i, D_NOISE] > 0.0 else 0.2) or gap > 2.5:
             return True
         mind[i, DECIDED] = row
         return False
@@ -261,6 +265,8 @@ def may_ask(
         if arrive < arrival:
             return True
     spare = (MARKED_SPARE if marked else WALKER_SPARE) if walker else SPARE
+    if not walker:
+        spare *= 1.0 - 0.3 * min(motion[i, WAITED] / LONG_WAIT, 1.0)
     return leave + spare * driver[i, D_GAP_FACTOR] < arrival
 
 

@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import DT, AgentKind
+from drive.scene import DT, Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving, parked, strollers, traffic
 from scenarios.generate.geometry import Float, lengths
@@ -26,6 +26,7 @@ from scenarios.generate.timing import RUN_IN, reach, run_up
 Rng = np.random.Generator
 
 HEADWAY, REST = 0.8, 1.5  # s, m: how closely vehicles of a stream follow
+DAWDLING = 1.4  # s
 
 
 class Shape(Enum):
@@ -301,6 +302,20 @@ def flow(
             found.append(actor)
             kept.append(item.time)
     return found, kept
+
+
+def dawdle(row: int, time: float, speed: float) -> list[tuple[float, ...]]:
+    """Script of the vehicle of a flow that would come by at ``time`` [s] at ``speed`` [m/s]: it slows down on its way
+    as if it were about to turn off or to let somebody go, and then makes up its mind. It loses about ``DAWDLING`` s.
+
+    Who takes it to go on as slowly as that sees a gap where there is none.
+    """
+    slow, fast = max(time - 6.2, 0.2), max(time - 2.6, 0.4)
+    return [
+        (float(row), Trigger.TIME, slow, 0.0, 0.0, slow, Action.SPEED, 1.8, 0.55 * speed),
+        (float(row), Trigger.TIME, fast, 0.0, 0.0, fast, Action.SPEED, 2.2, 1.1 * speed),
+        (float(row), Trigger.TIME, time + 2.0, 0.0, 0.0, time + 2.0, Action.NORMAL, 0.0, 0.0),
+    ]
 
 
 def queue(

@@ -14,6 +14,30 @@ from scenarios.generate.timing import RUN_IN
 
 AHEAD = 4.5  # s before the ego's arrival at which it is decided
 RATE = 2.5  # m/s2
+MEETING = 3.5  # m: half a car's length and half the ego's width
+GO = 2.0  # s before the ego's arrival at which a feint ends
+FEINT_BRAKES, FEINT_GOES = 2.5, 3.0  # m/s2
+
+
+def _feint_loss(speed: float) -> float:
+    """Time [s] that slowing down to half of ``speed`` [m/s] and speeding up again costs."""
+    slow = 0.5 * speed
+    braking, gathering = slow / FEINT_BRAKES, min(slow / FEINT_GOES, GO)
+    lost = 0.5 * slow * braking + slow * max(AHEAD - GO - braking, 0.0)
+    lost += (slow - 0.5 * FEINT_GOES * gathering) * gathering + max(GO - gathering, 0.0) * (
+        speed - slow - FEINT_GOES * gathering
+    )
+    return lost / speed
+
+
+def arrival_offset(unit: float, speed: float) -> float:
+    """Offset [s] within -0.7..0.3, nine times in ten such that an ego that drives on runs into the other's side.
+
+    Both cover each other's way while the centres are within 3.5 m along the other's path; sampling offsets evenly
+    would waste most scenes on near misses.
+    """
+    share = -0.9 + 1.3 * unit / 0.9 if unit < 0.9 else (-1.6 if unit < 0.95 else 0.8)
+    return float(np.clip(share * MEETING / speed, -0.7, 0.3))
 
 
 def violate(
@@ -25,6 +49,7 @@ def violate(
     *,
     role: str = "violator",
     brakes: bool = False,
+    feint: bool = False,
     hazard: bool = True,
     turn: Movement = Movement.THROUGH,
 ) -> tuple[list[Actor], list[tuple[float, ...]]]:
@@ -32,8 +57,8 @@ def violate(
 
     Its centre is on the ego's path ``offset`` [s] after the front of an undisturbed ego; ``speed`` [m/s] is what it
     drives at. From 4.5 s before the ego's arrival it stops for nothing and keeps that offset as far as 15 % of its
-    speed allow. ``brakes``: it
-    brakes hard in the last second. Without ``hazard`` it comes the same way and stops in time as it has to.
+    speed allow. ``feint``: it slows down as if to stop and goes on 2 s before. ``brakes``: it brakes hard in the last
+    second. Without ``hazard`` it comes the same way and then stops as it has to.
     """
     connectors = cross.network.junctions[0].connectors
     options = [n for n in cross.movements(leg) if connectors[n].movement is turn]
@@ -49,7 +74,11 @@ def violate(
     factor = float(np.clip(speed / limit, 0.7, 1.3))
     path = ego_path(way, Style(factor=factor, lateral=3.0))
     times, stations = free_times(path), SPACING * np.arange(len(path))
-    begin = float(np.interp(others, stations, times)) - (cross.ego_time(mine) + offset) - RUN_IN
+    time = cross.ego_time(mine) + offset + RUN_IN
+    through = float(np.interp(others, stations, path[:, 4]))
+    if feint:
+        time -= _feint_loss(through)
+    begin = float(np.interp(others, stations, times)) - time
     if begin < 0.0:
         return [], []
     arc = float(np.interp(begin, times, stations))
@@ -67,15 +96,20 @@ def violate(
     actor = driving(way, arc, pace, AgentKind.CAR, size, critical=hazard, role=role, driver=driver)
     if actor is None or arc < size[0]:
         return [], []
-    if not hazard:
-        return [actor], []
-    through = float(np.interp(others, stations, path[:, 4]))
     place = at_arc(cross.way, mine)[:2]
     arrival = cross.ego_time(mine)
-    events: list[tuple[float, ...]] = []
+    # until it is decided it keeps its speed, whatever the light: hazard and twin look alike
+    events: list[tuple[float, ...]] = [(0.0, Trigger.TIME, 0.0, *place, 0.0, Action.SPEED, RATE, pace)]
     timeout = max(arrival - AHEAD, 0.0) + 6.0
     first = offset - 0.5 * size[0] / max(through, 3.0)  # its front is there before its centre
-    events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.MEET, RATE, first))
+    if not hazard:
+        events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.NORMAL, 0.0, 0.0))
+        return [actor], events
+    if feint:
+        events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.SPEED, FEINT_BRAKES, 0.5 * through))
+        events.append((0.0, Trigger.EGO_ARRIVAL, GO, *place, timeout + 2.5, Action.SPEED, FEINT_GOES, through))
+    else:
+        events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.MEET, RATE, first))
     if brakes:
         events.append((0.0, Trigger.EGO_ARRIVAL, 0.9, *place, timeout + 4.0, Action.SPEED, 5.0, 0.4 * through))
     return [actor], events

@@ -8,10 +8,12 @@ import numpy as np
 from drive.scene import Action, AgentKind, LightState, Trigger
 from scenarios.generate.actors import Actor
 from scenarios.generate.crossroads import (
+    DAWDLING,
     Crossroads,
     Passing,
     Shape,
     Wish,
+    dawdle,
     draw_gaps,
     flow,
     stage_crossroads,
@@ -29,11 +31,11 @@ from scenarios.generate.walkers import cross_behind
 KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2, 2, 3)),
     "signal": Knob(choices=(0, 1)),
-    "arrival": Knob(4.5, 6.5),
-    "offset": Knob(-0.5, 0.4),
+    "arrival": Knob(5.5, 8.0),
+    "offset": Knob(-0.6, 0.0),
     "median_gap": Knob(2.6, 4.0),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.5, 4.5),
+    "best_after": Knob(0.5, 4.0),
     "amber": Knob(),
     "change": Knob(),
     "people": Knob(),
@@ -75,7 +77,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         return None
     there = cross.ego_time(first[0][0])
     needed = critical_gap(lanes)
-    best = needed * knobs["quality"]
+    dawdles = 0.2 <= knobs["change"] < 0.65
+    best = needed * knobs["quality"] + (DAWDLING if dawdles else 0.0)
     closing = signal and knobs["amber"] < 0.2  # the light ends the flow: no gap before
     best_from = 99.0 if closing else there + knobs["best_after"]
     anchor = there + knobs["offset"]
@@ -85,6 +88,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     events: list[tuple[float, ...]] = []
     if knobs["change"] < 0.2 and actors:
         events += _change(cross, times, best_from, cast)
+    before = [row for row, time in enumerate(times) if there - 0.5 < time < best_from + 0.5]
+    if dawdles and before:
+        events += dawdle(before[-1], times[before[-1]], section.limit)
     if knobs["opposing"] < 0.3:
         actors += _opposing_turner(cross, opposite, there, cast)
     if walks:

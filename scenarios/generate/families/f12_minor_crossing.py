@@ -7,10 +7,12 @@ import numpy as np
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.crossroads import (
+    DAWDLING,
     Crossroads,
     Passing,
     Shape,
     Wish,
+    dawdle,
     draw_gaps,
     flow,
     stage_crossroads,
@@ -27,11 +29,12 @@ KNOBS = {
     "shape": Knob(choices=(0, 0, 0, 1)),
     "turn": Knob(),
     "stop_sign": Knob(choices=(0, 1)),
-    "arrival": Knob(4.5, 6.5),
-    "offset": Knob(-0.5, 0.4),
+    "arrival": Knob(5.5, 8.0),
+    "offset": Knob(-0.6, 0.0),
     "volume": Knob(300.0, 900.0),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(1.5, 5.0),
+    "best_after": Knob(0.5, 4.0),
+    "dawdler": Knob(),
     "lanes": Knob(choices=(1, 1, 1, 2)),
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
     "cyclist": Knob(),
@@ -64,6 +67,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     first = cross.meeting(next(iter(options.values()))[0])
     assert first is not None  # one of the movements that meet the ego's
     there = cross.ego_time(first[0][0])
+    dawdles = knobs["dawdler"] < 0.5
     best = needed * knobs["quality"]
     # both flows together, as headways of one process
     median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.6 * needed))
@@ -75,12 +79,16 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         median,
         0.45,
         0.72 * needed,
-        best,
+        best + (DAWDLING if dawdles else 0.0),
         there + stop + knobs["best_after"],
     )
     keys = sorted(options)
     passing = [Passing(int(cast.choice(options[keys[int(cast.integers(len(keys)))]])), time) for time in times]
-    actors, _ = flow(cross, passing, cast)
+    actors, times = flow(cross, passing, cast)
+    events: list[tuple[float, ...]] = []
+    if dawdles:
+        before = [row for row, time in enumerate(times) if time < there + stop + knobs["best_after"] + 0.5]
+        events = dawdle(before[-1], times[before[-1]], float(side.limit)) if before else []
     if knobs["cyclist"] < 0.25:
         actors += _cyclist(cross, keys[0], there + stop + knobs["cyclist_offset"], cast)
     blocker = stander(cross, cast)
@@ -93,7 +101,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.speed,
         cross.style,
         actors,
-        [],
+        events,
         event=cross.line,
         slack=knobs["quality"],
         facts={

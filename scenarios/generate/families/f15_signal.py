@@ -17,7 +17,7 @@ from scenarios.generate.paths import way_along
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.signals import Phasing, SignalPlan
 from scenarios.generate.timing import RUN_IN
-from scenarios.generate.violators import violate
+from scenarios.generate.violators import arrival_offset, violate
 
 DILEMMA, EMPTY, QUEUE, LATE, STALE, ARROW, SPILLBACK = range(7)
 NAMES = ("dilemma", "red_empty", "red_queue", "late_crosser", "stale_green", "arrow", "spillback")
@@ -30,7 +30,7 @@ KNOBS = {
     "queue": Knob(1.0, 6.0),
     "start_loss": Knob(1.0, 3.0),
     "exit_space": Knob(0.0, 12.0),
-    "offset": Knob(-0.6, 0.2),
+    "offset": Knob(),
     "turn": Knob(),
     "limit": Knob(choices=(8.33, 8.33, 11.11, 11.11, 13.89)),
     "lanes": Knob(choices=(1, 1, 2)),
@@ -119,7 +119,9 @@ def _cast(
         return standing, events
     if case == LATE:
         side = [leg for leg in (cross.leg(Movement.RIGHT), cross.leg(Movement.LEFT)) if leg is not None]
-        return violate(cross, int(rng.choice(side)), knobs["offset"], float(rng.uniform(8.0, 12.0)), rng, role="late")
+        speed = float(rng.uniform(8.0, 12.0))
+        offset = arrival_offset(knobs["offset"], speed)
+        return violate(cross, int(rng.choice(side)), offset, speed, rng, role="late", feint=rng.random() < 0.3)
     return [], []
 
 

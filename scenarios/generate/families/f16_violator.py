@@ -10,15 +10,16 @@ from scenarios.generate.layout import ARTERIAL, COLLECTOR, draw_section
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.signals import SignalPlan
 from scenarios.generate.timing import RUN_IN
-from scenarios.generate.violators import violate
+from scenarios.generate.violators import arrival_offset, violate
 
 KNOBS = {
-    "hazard": Knob(choices=(0, 1)),
+    "hazard": Knob(choices=(0, 1, 1, 1, 1)),
+    "feint": Knob(),
     "from_left": Knob(choices=(0, 1)),
     "oncoming": Knob(),
     "signal": Knob(choices=(0, 1, 1)),
     "arrival": Knob(4.5, 7.5),
-    "offset": Knob(-0.7, 0.3),
+    "offset": Knob(),
     "speed": Knob(8.0, 17.0),
     "brakes": Knob(),
     "lanes": Knob(choices=(1, 1, 2)),
@@ -50,10 +51,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors, events = violate(
         cross,
         leg,
-        knobs["offset"],
+        arrival_offset(knobs["offset"], knobs["speed"]),
         knobs["speed"],
         draws("cast"),
         brakes=knobs["brakes"] < 0.4,
+        feint=knobs["feint"] < 0.5,
         hazard=hazard,
         turn=Movement.LEFT if across else Movement.THROUGH,
     )
