@@ -22,20 +22,22 @@ from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import RESIDENTIAL, draw_section
 from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.violators import arrival_offset
 
 HESITATE, WAVE, PUSH, NORMAL = range(4)
+NAMES = ("hesitates", "waves", "pushes", "by the rules")
+PUSHING = 2.2  # m/s2
 KNOBS = {
     "all_way": Knob(choices=(0, 1)),
     "others": Knob(choices=(1, 2, 2, 3)),
-    "first": Knob(-1.5, 1.5),
+    "first": Knob(),
     "second": Knob(-1.5, 2.0),
-    "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, NORMAL, NORMAL)),
+    "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, PUSH, PUSH, NORMAL)),
     "deadlock": Knob(),
     "deadlock_time": Knob(2.0, 4.0),
     "turn": Knob(),
     "shape": Knob(choices=(0, 0, 1)),
-    "arrival": Knob(4.5, 7.0),
-    "view": Knob(0.3, 1.0),
+    "arrival": Knob(5.5, 8.0),
     "density": Knob(0.1, 0.6),
 }
 
@@ -55,22 +57,23 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if cross is None:
         return None
     cast = draws("cast")
-    passing, legs = _others(cross, knobs, cast)
+    deadlock = knobs["deadlock"] < 0.2
+    manner = WAVE if deadlock else int(knobs["manner"])
+    passing, legs = _others(cross, knobs, cast, all_way and manner == PUSH)
     if not passing:
         return None
-    actors, times = flow(cross, passing, cast, factor=0.92, critical=True)
+    actors, times = flow(cross, passing[:1], cast, factor=0.92, critical=True)
     if not actors:
         return None
-    events: list[tuple[float, ...]] = []
-    deadlock = knobs["deadlock"] < 0.2
-    for row, actor in enumerate(actors):
-        manner = WAVE if deadlock else int(knobs["manner"]) if row == 0 else NORMAL
-        until = times[row] + knobs["deadlock_time"] + 2.0
-        events += _manner(cross, row, manner, times[row], until, all_way)
-        if manner == PUSH:
-            actors[row] = replace(actor, driver=actor.driver | {Driver.COURTESY: 0.0})
+    events = _script(cross, passing[0].connector, manner, times[0], knobs, all_way)
+    if manner == PUSH:
+        actors[0] = replace(actors[0], driver=actors[0].driver | {Driver.COURTESY: 0.0})
+    more, more_times = flow(cross, passing[1:], cast, factor=0.92)
+    for row, time in enumerate(more_times, start=1):
+        if deadlock:
+            events += _wait(cross, row, time, knobs["deadlock_time"] + 2.0 + 1.5 * row)
     blocker = stander(cross, cast) if turn is not Movement.THROUGH else None
-    actors += [] if blocker is None else [blocker]
+    actors += more + ([] if blocker is None else [blocker])
     actors += surroundings(cross, draws, knobs["density"], legs, most=6)
     return Setting(
         cross.network,
@@ -81,18 +84,22 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         actors,
         events,
         event=cross.line,
-        slack=1.05 + 0.25 * min(abs(knobs["first"]), 1.5) + 0.1 * (3.0 - knobs["others"]),
-        facts={"control": control.value, "deadlock": deadlock, "others": len(times)},
+        slack=1.05 + 0.5 * knobs["first"] + 0.1 * (3.0 - knobs["others"]),
+        facts={"control": control.value, "manner": NAMES[manner], "deadlock": deadlock, "others": 1 + len(more)},
     )
 
 
 def _others(
-    cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator
+    cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator, early: bool
 ) -> tuple[list[Passing], tuple[int, ...]]:
-    """Who comes from the other legs, the first one from the right if there is such a leg; and those legs."""
+    """Who comes from the other legs, the first one from the right if there is such a leg; and those legs.
+
+    ``early``: the first one is there long enough before the ego to have stopped.
+    """
     order = [cross.leg(movement) for movement in (Movement.RIGHT, Movement.LEFT, Movement.THROUGH)]
     legs = tuple(leg for leg in order if leg is not None)
-    offsets = (knobs["first"], knobs["second"], knobs["second"] - knobs["first"])
+    first = -4.5 if early else -0.5 + knobs["first"]
+    offsets = (first, knobs["second"], knobs["second"] + 1.5)
     found = []
     for leg, offset in zip(legs[: int(knobs["others"])], offsets, strict=False):
         options = cross.movements(leg)
@@ -107,24 +114,42 @@ def _others(
     return found, legs
 
 
-def _manner(
-    cross: Crossroads, row: int, manner: int, time: float, until: float, all_way: bool
+def _script(
+    cross: Crossroads, connector: int, manner: int, time: float, knobs: Mapping[str, float], all_way: bool
 ) -> list[tuple[float, ...]]:
-    """Script of one of the others: waves the ego through, hesitates, pushes in, or drives by the rules."""
-    place = at_arc(cross.way, cross.line + 6.0)[:2]
+    """Script of the first of the others: it waves the ego through, hesitates, pushes in, or drives by the rules."""
+    meeting = cross.meeting(connector)
+    assert meeting is not None  # one of the movements that meet the ego's
+    mine, theirs = (0.5 * (low + high) for low, high in meeting)
+    place = at_arc(cross.way, mine)[:2]
+    speed = 0.85 * float(cross.way.limit[0])
+    if manner == WAVE:
+        return _wait(cross, 0, time, knobs["deadlock_time"] + 2.0)
+    if manner == HESITATE:
+        return _wait(cross, 0, time, 1.5)
     if manner == NORMAL:
         return []
-    if manner == PUSH:
-        speed = 0.8 * float(cross.way.limit[0])
-        ahead = 2.5 if not all_way else 1.5
-        return [_event(row, Trigger.EGO_ARRIVAL, ahead, place, time + 4.0, Action.SPEED, 2.0, speed)]
-    # slow down before the junction, stand at it, go when the time has come
+    late = arrival_offset(knobs["first"], speed)
+    if not all_way:
+        return [_event(0, Trigger.EGO_ARRIVAL, 4.0, place, time + 4.0, Action.MEET, 2.0, late - 2.3 / speed)]
+    # it has stopped at its line, and it is its turn: its middle is in the ego's way as the ego comes
+    line = float(cross.way_through(connector).begin[1])
+    go = float(np.sqrt(2.0 * (theirs - line + 3.3) / PUSHING)) - late
+    return [
+        _event(0, Trigger.TIME, time + 1.0, place, time + 1.0, Action.SPEED, 3.0, 0.0),
+        _event(0, Trigger.EGO_ARRIVAL, go, place, time + 7.0, Action.SPEED, PUSHING, speed),
+    ]
+
+
+def _wait(cross: Crossroads, row: int, time: float, wait: float) -> list[tuple[float, ...]]:
+    """Script of somebody who slows down before the junction, stands there for ``wait`` [s] and then goes by the
+    rules."""
+    place = at_arc(cross.way, cross.line + 6.0)[:2]
     begin, stand = max(time - 3.0, 0.0), max(time - 1.2, 0.3)
-    wait = until if manner == WAVE else stand + 2.0
     return [
         _event(row, Trigger.TIME, begin, place, begin, Action.SPEED, 2.0, 2.0),
         _event(row, Trigger.TIME, stand, place, stand, Action.SPEED, 2.5, 0.0),
-        _event(row, Trigger.TIME, wait, place, wait, Action.NORMAL, 0.0, 0.0),
+        _event(row, Trigger.TIME, stand + wait, place, stand + wait, Action.NORMAL, 0.0, 0.0),
     ]
 
 
