@@ -67,7 +67,7 @@ class Crossroads:
 
     Attributes:
         network, way, style, path: Map and the ego's drive through it.
-        arc, speed: Where the ego begins [m] and how fast [m/s].
+        arc, speed, rest: Where the ego begins [m], how fast [m/s], and how long it stands there [s].
         line: Arc length [m] of the ego's line.
         own: Number of the ego's connector.
     """
@@ -78,6 +78,7 @@ class Crossroads:
     path: Float
     arc: float
     speed: float
+    rest: float
     line: float
     own: int
 
@@ -132,7 +133,7 @@ class Crossroads:
     def ego_time(self, arc: float) -> float:
         """Time [s] after the start at which the front of an undisturbed ego is at an arc length of its way."""
         driven = set_off(self.path, self.arc, self.speed, self.style.acceleration)
-        return DT * float(np.searchsorted(driven, arc - PACIFICA.front)) - RUN_IN
+        return DT * float(np.searchsorted(driven, arc - PACIFICA.front)) - RUN_IN + self.rest
 
 
 def draw_crossroads(
@@ -198,14 +199,14 @@ def stage_crossroads(
     traits = draw_style(draws("style"), **style)
     path = ego_path(way, traits)
     line = float(way.begin[1])
-    speed, arc = 0.35 * section.limit * float(draws("set-off").random()), line - 100.0
+    speed, arc, rest = 0.0, line - 60.0, float(draws("set-off").uniform(1.2, 3.0))
     for _ in range(3):
         driven = set_off(path, arc, speed, traits.acceleration)
-        arc += line - PACIFICA.front - float(driven[round((RUN_IN + wish.arrival) / DT)])
+        arc += line - PACIFICA.front - float(driven[round((RUN_IN - rest + wish.arrival) / DT)])
         if arc < 25.0:
             return None
     own = {value: key for key, value in network.connector_lanes.items()}[way.lanes[1]][1]
-    return Crossroads(network, way, traits, path, arc, speed, line, own)
+    return Crossroads(network, way, traits, path, arc, speed, rest, line, own)
 
 
 def set_off(path: Float, arc: float, speed: float, acceleration: float) -> Float:

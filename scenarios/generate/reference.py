@@ -223,18 +223,25 @@ def drive(
     motion: Float,
     bearable: float,
     plan: Float,
+    rest: int = 0,
 ) -> Float:
     """Fill ``motion [K+1, 6]`` from its row 0 on, moving ``state`` and ``others`` along; returns the last plan.
 
     Every second the options are rolled for six seconds (eight where the ego may leave its lane) and the cheapest is
     driven. Driving on is taken without trying anything else while its hazard is below ``bearable`` and, where there
-    would be another way, it hardly delays.
+    would be another way, it hardly delays. A standing ego stays where it is for the first ``rest`` samples.
     """
     scratch = copy_traffic(state)
     last, at, before = len(motion) - 1, 0, 0
     horizon = FAR_HORIZON if len(task.beside) else HORIZON
     trial = np.empty((horizon + 1, MOTION_COLUMNS))
     signs = task.signs
+    while at < rest:
+        steps = min(EVERY, rest - at)
+        here = np.array((1.0, 1.0, motion[at, 0] + PACIFICA.front + 0.2, 0.0))
+        roll(world, state, others, task, here, plan, motion[at], at, steps, trial, np.inf)
+        motion[at + 1 : at + steps + 1] = trial[1 : steps + 1]
+        at += steps
     while at < last:
         task = task._replace(signs=_not_yet_stopped(signs, motion[: at + 1]))
         plan = begun(plan, motion[at])

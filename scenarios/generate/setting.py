@@ -49,6 +49,7 @@ class Setting:
     Attributes:
         network, way: The map and the ego's way through it.
         arc, speed: Where the ego's rear axle begins on its way [m] and how fast [m/s].
+        rest: Time [s] for which an ego that begins at rest stays there: it sets off shortly before the scene starts.
         style: How the reference drives.
         actors: Everybody else.
         events: Scripted events: rows of :class:`drive.scene.Event`, times counted from the scene's start.
@@ -81,6 +82,7 @@ class Setting:
     beside: tuple[Beside, ...] = ()
     lane_end: float | None = None
     slack: float | None = None
+    rest: float = 0.0
     signals: tuple[SignalPlan, ...] = ()
     occlusion: bool = False
     decided: tuple[Actor, ...] = ()

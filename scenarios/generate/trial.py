@@ -74,7 +74,8 @@ class Trial:
         begin = first_row(self.setting.arc, self.setting.speed, self.setting.side)
         warm = self._warm_scenario(actors, begin)
         stay = straight_plan(self.setting.side)
-        motion, others, plan = self._drive(warm, compile_traffic(warm, "idm"), begin, WARM_STEPS + HISTORY_STEPS, stay)
+        rest, steps = round(self.setting.rest / DT), WARM_STEPS + HISTORY_STEPS
+        motion, others, plan = self._drive(warm, compile_traffic(warm, "idm"), begin, steps, stay, rest)
         if touching := self._touching(others, motion):
             return touching
         history = slice(WARM_STEPS, WARM_STEPS + HISTORY_STEPS + 1)
@@ -91,13 +92,13 @@ class Trial:
         return Rolled(_with_future(scenario, final), world)
 
     def _drive(
-        self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int, plan: Float
+        self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int, plan: Float, rest: int = 0
     ) -> tuple[Float, Others, Float]:
         state = start_traffic(world, scenario)
         others = first_sample(scenario, steps)
         motion = np.zeros((steps + 1, MOTION_COLUMNS))
         motion[0] = begin
-        plan = drive(world, state, others, self.task, motion, self.setting.bearable, plan)
+        plan = drive(world, state, others, self.task, motion, self.setting.bearable, plan, rest)
         return motion, others, plan
 
     def _touching(self, others: Others, motion: Float) -> list[int]:

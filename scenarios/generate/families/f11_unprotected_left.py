@@ -31,7 +31,7 @@ from scenarios.generate.walkers import cross_behind
 KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2, 2, 3)),
     "signal": Knob(choices=(0, 1)),
-    "arrival": Knob(5.5, 8.0),
+    "arrival": Knob(6.0, 8.5),
     "offset": Knob(-0.6, 0.0),
     "median_gap": Knob(2.6, 4.0),
     "quality": Knob(1.05, 1.6),
@@ -113,6 +113,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        rest=cross.rest,
         event=cross.line,
         slack=1.4 if closing else knobs["quality"],
         signals=signals,

@@ -29,7 +29,7 @@ KNOBS = {
     "shape": Knob(choices=(0, 0, 0, 1)),
     "turn": Knob(),
     "stop_sign": Knob(choices=(0, 1)),
-    "arrival": Knob(5.5, 8.0),
+    "arrival": Knob(6.0, 8.5),
     "offset": Knob(-0.6, 0.0),
     "volume": Knob(300.0, 900.0),
     "quality": Knob(1.05, 1.6),
@@ -102,6 +102,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        rest=cross.rest,
         event=cross.line,
         slack=knobs["quality"],
         facts={

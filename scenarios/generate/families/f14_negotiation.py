@@ -37,7 +37,7 @@ KNOBS = {
     "deadlock_time": Knob(2.0, 4.0),
     "turn": Knob(),
     "shape": Knob(choices=(0, 0, 1)),
-    "arrival": Knob(5.5, 8.0),
+    "arrival": Knob(6.0, 8.5),
     "density": Knob(0.1, 0.6),
 }
 
@@ -83,6 +83,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        rest=cross.rest,
         event=cross.line,
         slack=1.05 + 0.5 * knobs["first"] + 0.1 * (3.0 - knobs["others"]),
         facts={"control": control.value, "manner": NAMES[manner], "deadlock": deadlock, "others": 1 + len(more)},
@@ -101,12 +102,11 @@ def _others(
     first = -4.5 if early else -0.5 + knobs["first"]
     offsets = (first, knobs["second"], knobs["second"] + 1.5)
     found = []
-    for leg, offset in zip(legs[: int(knobs["others"])], offsets, strict=False):
+    meeting_legs = [leg for leg in legs if cross.movements(leg)]
+    for leg, offset in zip(meeting_legs[: int(knobs["others"])], offsets, strict=False):
         options = cross.movements(leg)
         straight = [n for n in options if cross.movement(n) is Movement.THROUGH]
         chosen = straight or options
-        if not chosen:
-            continue
         connector = chosen[int(rng.integers(len(chosen)))]
         meeting = cross.meeting(connector)
         assert meeting is not None  # one of the movements that meet the ego's

@@ -24,7 +24,7 @@ NAMES = ("dilemma", "red_empty", "red_queue", "late_crosser", "stale_green", "ar
 CASES = (DILEMMA, DILEMMA, EMPTY, QUEUE, QUEUE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, ARROW, SPILLBACK)
 KNOBS = {
     "case": Knob(choices=CASES),
-    "arrival": Knob(5.0, 8.0),
+    "arrival": Knob(6.0, 8.5),
     "to_line": Knob(1.5, 4.0),
     "wait": Knob(0.5, 3.5),
     "queue": Knob(1.0, 6.0),
@@ -69,6 +69,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        rest=cross.rest,
         event=cross.line,
         slack=slack,
         signals=(plan,),
@@ -134,7 +135,7 @@ def _neighbors_through(cross: Crossroads, arrival: float, rng: np.random.Generat
             lane = cross.network.connector_lanes[0, number]
             before = int(cross.network.map.lane_predecessors(lane)[0])
             way = way_along(cross.network, [before, lane, int(cross.network.map.lane_successors(lane)[0])])
-            front = cross.arc + PACIFICA.front + float(rng.uniform(-12.0, 15.0))
+            front = cross.arc + PACIFICA.front + float(rng.uniform(4.0, 25.0))
             found += queue(cross, way, front, 1, rng, role="neighbor")
     return [replace(item, speed=float(cross.speed), driver=item.driver | {Driver.SPEED_FACTOR: 1.0}) for item in found]
 

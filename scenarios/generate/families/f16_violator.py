@@ -73,6 +73,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        rest=cross.rest,
         event=cross.line,
         signals=signals,
         facts={"hazard": hazard, "control": control.value},
