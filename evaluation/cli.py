@@ -10,7 +10,7 @@ import tyro
 from tyro.conf import OmitSubcommandPrefixes
 
 from drive.errors import DriveError
-from evaluation.commands import plugins, rule_data, rules, runs, scenes, train
+from evaluation.commands import curate, plugins, rule_data, rules, runs, scenes, train
 from evaluation.commands import score as scoring
 from evaluation.commands.common import DEFECT, DONE, INTERRUPTED, UNUSABLE
 from stl.errors import StlError
@@ -109,6 +109,8 @@ COMMANDS: dict[str, Callable[..., int]] = {
             "show": scenes.show,
             "sheet": scenes.sheet,
             "export": scenes.export,
+            "curate": curate.curate,
+            "audit": curate.audit,
         },
     ),
     "planners": _group(

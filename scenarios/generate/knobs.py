@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import qmc
+
+from drive.errors import ScenarioError
 
 GENERATOR_VERSION = "2"
 
@@ -19,12 +22,14 @@ class Recipe:
         index: Number of the Sobol point; with the family it names the scene.
         namespace: Suites draw from namespaces of their own, so that no test scene is a training scene.
         twin: The same scene without its hazard (families with twins only).
+        point: Knobs as a point in the unit cube, where it was searched for; empty: the Sobol point of the index.
     """
 
     family: str
     index: int
     namespace: str
     twin: bool = False
+    point: tuple[float, ...] = ()
 
     @property
     def id(self) -> str:
@@ -53,13 +58,27 @@ class Knob:
 
 
 def draw_knobs(recipe: Recipe, knobs: Mapping[str, Knob]) -> dict[str, float]:
-    """The recipe's knob values: its point of a scrambled Sobol sequence seeded by version, namespace and family."""
+    """The recipe's knob values, at its :func:`unit_point`."""
+    unit = unit_point(recipe, len(knobs))
+    return {name: knob.value(float(u)) for (name, knob), u in zip(knobs.items(), unit, strict=True)}
+
+
+def unit_point(recipe: Recipe, dimensions: int) -> NDArray[np.float64]:
+    """The recipe's own point, or its point ``[D]`` of a scrambled Sobol sequence seeded by version, namespace, family.
+
+    Raises:
+        ScenarioError: The recipe's point has another number of coordinates, or leaves the unit cube.
+    """
+    if recipe.point:
+        point = np.array(recipe.point)
+        if len(point) != dimensions or point.min() < 0.0 or point.max() >= 1.0:
+            raise ScenarioError(f"scene {recipe.id}: its point is {recipe.point}, expected {dimensions} in [0, 1)")
+        return point
     seed = _hash(GENERATOR_VERSION, recipe.namespace, recipe.family)[0]
-    sequence = qmc.Sobol(len(knobs), scramble=True, seed=np.random.default_rng(seed))
+    sequence = qmc.Sobol(dimensions, scramble=True, seed=np.random.default_rng(seed))
     if recipe.index:
         sequence.fast_forward(recipe.index)
-    unit = np.minimum(sequence.random(1)[0], np.nextafter(1.0, 0.0))
-    return {name: knob.value(float(u)) for (name, knob), u in zip(knobs.items(), unit, strict=True)}
+    return np.minimum(sequence.random(1)[0], np.nextafter(1.0, 0.0))
 
 
 def stream(recipe: Recipe, purpose: str, attempt: int = 0) -> np.random.Generator:
