@@ -1,7 +1,7 @@
 """From a recipe to a scenario: stage, simulate, check, and draw again if need be."""
 
 from collections import Counter
-from dataclasses import astuple, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,13 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
     raise ScenarioError(f"scene {recipe.id} of {recipe.namespace!r}: none of {ATTEMPTS} draws made a valid scene")
 
 
+def staged(recipe: Recipe, attempt: int) -> Setting | None:
+    """The setting that one attempt at a recipe stages; that of a finished scene is ``provenance["attempt"]``."""
+    families = families_of(recipe)
+    knobs = draw_knobs(recipe, {name: knob for family in families for name, knob in _named(family, families)})
+    return _stage(recipe, families, knobs, attempt)
+
+
 def families_of(recipe: Recipe) -> tuple[Family, ...]:
     """The family of a recipe, or the two that a composition is made of.
 
@@ -126,7 +133,7 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     driven, speed = free_drive(ego_path(setting.way, setting.style), setting.arc, setting.speed, FUTURE)
     _check_standing(driven, speed, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
-    beside = np.array([astuple(item) for item in setting.beside]).reshape(-1, 4)
+    beside = np.array([item.row() for item in setting.beside]).reshape(-1, 5)
     task = ego_task(setting.network, setting.way, setting.style, lights, beside, setting.lane_end)
     kept = apart(setting)
     for _ in range(REMOVALS):
@@ -147,6 +154,8 @@ def _finish(
     """Check the rolled scene, then add cues, hardness and provenance."""
     scenario = rolled.scenario
     check_reference(scenario)
+    if rolled.half_way:
+        raise Rejected("reference: stands half way across")
     speed = scenario.reference[scenario.start :, Ego.VX]
     _check_standing(float(speed.sum()) * DT, float(speed[0]), recipe, attempt)
     actors = [setting.actors[row] for row in rows]

@@ -14,9 +14,10 @@ from scenarios.generate.search.lateral import ARC, BEND, MOVING, OFFSET, SLOPE
 DRIVE_ON = np.array((1.0, 1.0, FAR, 0.0))
 DURATIONS = (4.0, 2.5, 5.5)  # s, of a lateral transition
 DELAYS = (1.5, 3.5)  # s
-SLOWEST = 4.0  # m/s: transitions are as long as at this speed at least
+SLOWEST = 4.5  # m/s: transitions are as long as at this speed at least
 TIGHTEST = 0.14  # 1/m
 CENTER = lateral.CENTER
+ACROSS = 90  # numbers of options from here on are new ways across the road
 LOOK_AHEAD = 90.0  # m
 STOP_SHORT = 1.0  # m
 
@@ -79,18 +80,20 @@ def across(task: Task, now: Float, plan: Float) -> Iterator[Option]:
     """Ways to every other line that may be driven here, and back before it ends."""
     arc, speed = now[ARC], now[MOVING]
     goal = float(plan[lateral.TO] if arc < plan[lateral.BACK] else plan[lateral.BACK_TO])
-    targets = [] if abs(goal) < CENTER else [(0.0, -NEVER, NEVER, float(plan[lateral.PRICE]))]
-    for begin, end, offset, price in task.beside:
+    targets = [] if abs(goal) < CENTER else [(0.0, -NEVER, NEVER, float(plan[lateral.PRICE]), np.inf)]
+    for begin, end, offset, price, clear in task.beside:
         if abs(offset - goal) > CENTER and arc < end and begin < arc + min(LOOK_AHEAD, 8.0 * max(speed, SLOWEST)):
-            targets.append((float(offset), float(begin), float(end), float(price) / max(abs(offset), 0.5)))
-    for place, (offset, begin, end, price) in enumerate(targets, start=1):
+            targets.append(
+                (float(offset), float(begin), float(end), float(price) / max(abs(offset), 0.5), float(clear))
+            )
+    for place, (offset, begin, end, price, clear) in enumerate(targets, start=1):
         soon = [(0.0, duration) for duration in DURATIONS]
         if abs(now[SLOPE]) < 1e-6:  # what has begun is finished or turned round now, not later
             soon += [(delay * speed, DURATIONS[0]) for delay in DELAYS if speed > 2.0]
         for variant, (later, duration) in enumerate(soon):
             if later > 0.0 and begin >= arc + later:
                 continue
-            way = transition(task, now, offset, max(begin, arc + later), end, duration, price)
+            way = transition(task, now, offset, max(begin, arc + later), end, duration, price, clear)
             if way is None:
                 continue
             stop = wall(task, now, way)
@@ -99,19 +102,19 @@ def across(task: Task, now: Float, plan: Float) -> Iterator[Option]:
             if duration == DURATIONS[0]:
                 for slower, factor in enumerate((0.75, 0.5), start=1):
                     yield Option(number + slower, np.array((factor, 1.0, stop, 0.0)), way)
-    if abs(goal) > CENTER and plan[lateral.BACK] < NEVER and plan[lateral.BACK] > arc:
+    if abs(goal) > CENTER and arc < plan[lateral.BACK] < NEVER and plan[lateral.PRICE] == 0.0:
         # no room to go back: stay out and stop before the end
         stay = plan.copy()
         stay[lateral.BACK] = NEVER
-        yield Option(90, with_stop(DRIVE_ON, wall(task, now, stay)), stay)
+        yield Option(ACROSS, with_stop(DRIVE_ON, wall(task, now, stay)), stay)
 
 
 def transition(
-    task: Task, now: Float, offset: float, begin: float, end: float, duration: float, price: float
+    task: Task, now: Float, offset: float, begin: float, end: float, duration: float, price: float, clear: float
 ) -> Float | None:
     """The plan ``[12]`` to go over to an offset from arc ``begin`` on, and back to the way before arc ``end``.
 
-    ``price`` is per second and metre. None where there is no room for that.
+    ``price`` is per second and metre; ``clear`` the arc from which on one comes back. None where there is no room.
     """
     speed = max(float(now[MOVING]), SLOWEST)
     late = begin > now[ARC] + 0.01
@@ -129,12 +132,13 @@ def transition(
         run, plan[lateral.FROM], plan[lateral.FROM_SLOPE], plan[lateral.FROM_BEND], offset
     )
     if abs(offset) > CENTER and end < task.path.shape[0] * lateral.SPACING - 5.0:
-        back = max(speed * DURATIONS[0], shortest(offset))
+        back = max(max(speed, 6.0) * np.sqrt(5.78 * abs(offset) / lateral.LATERAL), shortest(offset))
         room = end - (begin + run)
         if room < shortest(offset):
             return None
         back = min(back, room)
-        plan[lateral.BACK], plan[lateral.BACK_RUN], plan[lateral.BACK_TO] = end - back, back, 0.0
+        at = min(max(clear, begin + run), end - back)
+        plan[lateral.BACK], plan[lateral.BACK_RUN], plan[lateral.BACK_TO] = at, back, 0.0
         plan[lateral.BACK_CAP] = lateral.run_speed(back, offset, 0.0, 0.0, 0.0)
     return plan
 

@@ -48,6 +48,36 @@ def way_along(network: Network, lanes: list[int]) -> Way:
     return Way(tuple(lanes), curve, arc, np.concatenate(limits), begin)
 
 
+def shifted(way: Way, begin: float, run: float, end: float, back: float, offset: float) -> Way:
+    """The way led aside: from ``begin`` on within ``run`` [m] to ``offset`` [m, left positive], and until ``end`` back
+    within ``back`` [m]. Lanes and limits stay those of the way; headings and curvatures are those of the quintics."""
+    inside = np.arange(max(begin, 0.0), min(end, way.length), PATH_STEP)
+    stations = np.unique(np.concatenate((way.arc, inside)))
+    curve = resample(way.curve, way.arc, stations)
+    aside, slope, bend = np.zeros(len(stations)), np.zeros(len(stations)), np.zeros(len(stations))
+    for start, length, sign in ((begin, run, 1.0), (end - back, back, -1.0)):
+        u = np.clip((stations - start) / length, 0.0, 1.0)
+        aside += sign * offset * u**3 * (10.0 + u * (6.0 * u - 15.0))
+        slope += sign * offset / length * 30.0 * u**2 * (1.0 - u) ** 2
+        bend += sign * offset / length**2 * (60.0 * u - 180.0 * u**2 + 120.0 * u**3)
+    curvature = curve[:, 3]
+    along = 1.0 - curvature * aside
+    turn = np.arctan2(slope, along)
+    change = np.gradient(curvature, stations)
+    twist = bend + (change * aside + curvature * slope) * np.tan(turn)
+    led = np.column_stack(
+        (
+            curve[:, 0] - aside * np.sin(curve[:, 2]),
+            curve[:, 1] + aside * np.cos(curve[:, 2]),
+            wrap_angle(curve[:, 2] + turn),
+            (twist * np.cos(turn) ** 2 / along + curvature) * np.cos(turn) / along,
+        )
+    )
+    arc = lengths(led)
+    limit = np.interp(stations, way.arc, way.limit)
+    return Way(way.lanes, led, arc, limit, np.interp(way.begin, stations, arc))
+
+
 def ego_ways(network: Network) -> list[Way]:
     """Every way along the corridor without a lane change, by the lane of the root road that it begins in."""
     chains = [[network.road_lanes[0, True, index]] for index in range(network.roads[0].section.forward)]

@@ -17,7 +17,7 @@ from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Kind, Movement
-from scenarios.generate.manoeuvres import begun, is_settled, options
+from scenarios.generate.manoeuvres import ACROSS, begun, is_settled, options
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
 from scenarios.generate.search import (
@@ -34,9 +34,11 @@ from scenarios.generate.search import (
 HORIZON = 60  # samples a candidate is rolled for
 FAR_HORIZON = 80  # the same where the ego may leave its lane
 EVERY = 10  # samples after which it is looked again
+OFTEN = 5  # the same where the ego may leave its lane
 LOOKING = 40  # samples that must be left for a new way across the road
+SWITCH = 1.0
 LOST = 0.12  # cost of delay and effort below which nobody thinks of leaving the lane
-NO_STRETCHES = np.zeros((0, 4))
+NO_STRETCHES = np.zeros((0, 5))
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
 
@@ -123,7 +125,7 @@ def ego_task(
 ) -> Task:
     """Path, signals, crossings and waiting places of the reference on its way.
 
-    ``beside [B, 4]`` are the stretches on which it may leave its lane (begin, end, offset, price), ``lane_end`` the arc
+    ``beside [B, 5]`` are the stretches on which it may leave its lane (:meth:`Beside.row`), ``lane_end`` the arc
     length [m] by which it has to, if its lane ends.
     """
     light_of = {int(lane): row for row, lane in enumerate(lights.lane)}
@@ -150,7 +152,7 @@ def ego_task(
         boxes=boxes,
         style=style.row(),
         vehicle=VEHICLE,
-        beside=np.ascontiguousarray(beside, np.float64).reshape(-1, 4),
+        beside=np.ascontiguousarray(beside, np.float64).reshape(-1, 5),
         lane_end=FAR if lane_end is None else float(lane_end),
     )
 
@@ -233,7 +235,7 @@ def drive(
     """
     scratch = copy_traffic(state)
     last, at, before = len(motion) - 1, 0, 0
-    horizon = FAR_HORIZON if len(task.beside) else HORIZON
+    horizon, every = (FAR_HORIZON, OFTEN) if len(task.beside) else (HORIZON, EVERY)
     trial = np.empty((horizon + 1, MOTION_COLUMNS))
     signs = task.signs
     while at < rest:
@@ -255,14 +257,19 @@ def drive(
             content = hazard < bearable and (
                 not len(task.beside) or (cost - hazard < LOST * steps * DT and is_settled(motion[at], plan))
             )
-            cost += 0.5 * (option.number != before) if option.number else 0.5 * (0 < before < 100)
+            if option.number >= ACROSS:
+                cost += SWITCH  # what has begun goes on, unless something else is clearly better
+            elif option.number:
+                cost += 0.5 * (option.number != before)
+            else:
+                cost += 0.5 * (0 < before < ACROSS)
             if cost < least:
                 least, chosen, best = cost, option.number, option
             if option.number == 0 and content:
                 break
         assert best is not None
         before, plan = chosen, best.plan
-        steps = min(EVERY, last - at)
+        steps = min(every, last - at)
         roll(world, state, others, task, best.candidate, plan, motion[at], at, steps, trial, np.inf)
         motion[at + 1 : at + steps + 1] = trial[1 : steps + 1]
         at += steps

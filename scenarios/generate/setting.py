@@ -34,12 +34,19 @@ class Beside:
             and is back at ``end``; an ``end`` at the way's end means that it may stay.
         offset: The line to drive on [m, left of the way positive]: a neighbour lane's centre, a line past an obstacle.
         price: Cost per second of being there, for what one only does with a reason (an oncoming lane).
+        clear: Arc length [m] from which on the way's lane is free again behind what blocks it (rear axle); None: who
+            does not come back sooner is back just at ``end``.
     """
 
     begin: float
     end: float
     offset: float
     price: float = 0.0
+    clear: float | None = None
+
+    def row(self) -> tuple[float, float, float, float, float]:
+        """Columns that the search reads; without a place to come back, ``clear`` is infinite."""
+        return self.begin, self.end, self.offset, self.price, np.inf if self.clear is None else self.clear
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,11 @@ LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True)
 class Rolled:
-    """A scenario without checks, and its compiled traffic."""
+    """A scenario without checks, its compiled traffic, and whether its reference ends standing between two lines."""
 
     scenario: Scenario
     world: TrafficWorld
+    half_way: bool
 
 
 def apart(setting: Setting) -> NDArray[np.bool_]:
@@ -51,6 +52,20 @@ def apart(setting: Setting) -> NDArray[np.bool_]:
         )
         kept[row] = not hit[-1, 0]
     return kept[:count]
+
+
+def touching(others: Others, ego: Float) -> list[int]:
+    """Agents that touch somebody or the ego ``[K+1, 11]``, from the moment of the first touch to a second later."""
+    center = center_from_rear_axle(ego, PACIFICA)
+    position = np.concatenate((others.position, center[None, :, :2]))
+    heading = np.concatenate((others.heading, center[None, :, 2]))
+    size = np.concatenate((others.size, ((PACIFICA.length, PACIFICA.width),)))
+    valid = np.concatenate((others.valid, np.ones((1, len(ego)), np.bool_)))
+    hit = overlapping(position, heading, size, valid, 0, len(ego))
+    if not hit.any():
+        return []
+    first = int(np.flatnonzero(hit.any(axis=0))[0])
+    return [int(row) for row in np.flatnonzero(hit[:-1].any(axis=1) & (hit[:-1].argmax(axis=1) <= first + 10))]
 
 
 @dataclass(frozen=True)
@@ -76,20 +91,18 @@ class Trial:
         stay = straight_plan(self.setting.side)
         rest, steps = round(self.setting.rest / DT), WARM_STEPS + HISTORY_STEPS
         motion, others, plan = self._drive(warm, compile_traffic(warm, "idm"), begin, steps, stay, rest)
-        if touching := self._touching(others, motion):
-            return touching
+        if guilty := touching(others, path_states(self.task.path, motion)):
+            return guilty
         history = slice(WARM_STEPS, WARM_STEPS + HISTORY_STEPS + 1)
         scenario = self._scenario(actors, others, history, motion)
         world = compile_traffic(scenario, "idm")
         motion_after, _, _ = self._drive(scenario, world, motion[-1], FUTURE_STEPS, plan)
-        reference = _rounded_states(
-            path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:])))
-        )
+        reference = rounded_states(path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:]))))
         scenario = replace(scenario, reference=reference)
         final = roll_scenario(scenario, world=world)
-        if touching := self._touching(final, motion_after):
-            return touching
-        return Rolled(_with_future(scenario, final), world)
+        if guilty := touching(final, path_states(self.task.path, motion_after)):
+            return guilty
+        return Rolled(with_future(scenario, final), world, stands_half_way(motion_after))
 
     def _drive(
         self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int, plan: Float, rest: int = 0
@@ -100,19 +113,6 @@ class Trial:
         motion[0] = begin
         plan = drive(world, state, others, self.task, motion, self.setting.bearable, plan, rest)
         return motion, others, plan
-
-    def _touching(self, others: Others, motion: Float) -> list[int]:
-        """Agents that touch somebody or the ego, from the moment of the first touch to a second later."""
-        center = center_from_rear_axle(path_states(self.task.path, motion), PACIFICA)
-        position = np.concatenate((others.position, center[None, :, :2]))
-        heading = np.concatenate((others.heading, center[None, :, 2]))
-        size = np.concatenate((others.size, ((PACIFICA.length, PACIFICA.width),)))
-        valid = np.concatenate((others.valid, np.ones((1, len(motion)), np.bool_)))
-        hit = overlapping(position, heading, size, valid, 0, len(motion))
-        if not hit.any():
-            return []
-        first = int(np.flatnonzero(hit.any(axis=0))[0])
-        return [int(row) for row in np.flatnonzero(hit[:-1].any(axis=1) & (hit[:-1].argmax(axis=1) <= first + 10))]
 
     def _warm_scenario(self, actors: list[Actor], begin: Float) -> Scenario:
         """A scenario whose start is the beginning of the warm-up; scripts only hold actors where they are."""
@@ -146,7 +146,7 @@ class Trial:
             past = values[:, history]
             return np.concatenate((past, np.repeat(past[:, -1:], FUTURE_STEPS, axis=1)), axis=1)
 
-        states = _rounded_states(path_states(self.task.path, motion[history]))
+        states = rounded_states(path_states(self.task.path, motion[history]))
         reference = np.concatenate((states, np.repeat(states[-1:], FUTURE_STEPS, axis=0)))
         lights = replace(self.lights, state=np.ascontiguousarray(self.lights.state[:, WARM_STEPS:]))
         return self._assemble(
@@ -210,7 +210,12 @@ class Trial:
         )
 
 
-def _rounded_states(states: Float) -> Float:
+def stands_half_way(motion: Float) -> bool:
+    """True if a drive ``[K+1, 6]`` ends at rest, turned away from the line of its lane."""
+    return bool(motion[-1, 1] < 0.5 and abs(motion[-1, 4]) > 0.03)
+
+
+def rounded_states(states: Float) -> Float:
     """Ego states as they are stored: poses to 0.1 mm and 1e-5 rad, the rest to 1e-6."""
     rounded = np.round(states, 6)
     rounded[:, :2] = np.round(states[:, :2], 4)
@@ -218,7 +223,8 @@ def _rounded_states(states: Float) -> Float:
     return rounded
 
 
-def _with_future(scenario: Scenario, others: Others) -> Scenario:
+def with_future(scenario: Scenario, others: Others) -> Scenario:
+    """The scenario with what the others do from its start on."""
     tracks, start = scenario.tracks, scenario.start
     position, heading = tracks.position.copy(), tracks.heading.copy()
     velocity, valid = tracks.velocity.copy(), tracks.valid.copy()

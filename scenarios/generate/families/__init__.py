@@ -3,6 +3,9 @@
 from scenarios.generate.families.f01_lead_brake import F01
 from scenarios.generate.families.f02_cut_in import F02
 from scenarios.generate.families.f03_cut_out_reveal import F03
+from scenarios.generate.families.f08_blocked_lane import F08
+from scenarios.generate.families.f09_nudge import F09
+from scenarios.generate.families.f10_construction import F10
 from scenarios.generate.families.f11_unprotected_left import F11
 from scenarios.generate.families.f12_minor_crossing import F12
 from scenarios.generate.families.f13_right_turn_vru import F13
@@ -10,6 +13,7 @@ from scenarios.generate.families.f14_negotiation import F14
 from scenarios.generate.families.f15_signal import F15
 from scenarios.generate.families.f16_violator import F16
 from scenarios.generate.families.f18_crosswalk import F18
+from scenarios.generate.families.f20_cyclist import F20
 from scenarios.generate.families.f26_urban_background import F26
 from scenarios.generate.setting import Family
 
@@ -19,6 +23,9 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F01,
         F02,
         F03,
+        F08,
+        F09,
+        F10,
         F11,
         F12,
         F13,
@@ -26,6 +33,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F15,
         F16,
         F18,
+        F20,
         F26,
     )
 }

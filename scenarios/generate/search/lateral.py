@@ -25,7 +25,7 @@ ARC, MOVING, PEDAL, OFFSET, SLOPE, BEND = range(6)
 MOTION_COLUMNS = 6
 NEVER = 1e9
 CENTER = 0.02  # m: less than this beside the way is on it
-LATERAL, TURNING, TWISTING = 2.0, 0.55, 0.9  # m/s2, rad/s, rad/s2: what a transition is driven with
+LATERAL, TURNING, TWISTING = 2.3, 0.6, 1.15  # m/s2, rad/s, rad/s2: what a transition is driven with
 
 
 @kernel
@@ -86,7 +86,8 @@ def run_speed(run: float, start: float, slope: float, bend: float, end: float) -
         _, _, second = quintic(run, start, slope, bend, end, n / 8.0)
         most, twist = max(most, abs(second)), max(twist, abs(second - before) * 8.0 / run)
         before = second
-    return min(math.sqrt(LATERAL / most), TURNING / most, math.sqrt(TWISTING / twist))
+    # the change is fastest between samples, at both ends
+    return min(math.sqrt(LATERAL / most), TURNING / most, math.sqrt(TWISTING / (1.35 * twist)))
 
 
 @kernel

@@ -23,7 +23,7 @@ from scenarios.generate.search.task import (
 RED = 3
 MARGIN, STILL_MARGIN = 0.25, 0.15  # m on each side of the ego in which moving and standing bodies count
 FORESIGHT = 2.5  # s
-SWING = 5.0  # m
+SWING = 9.5  # m
 
 
 @kernel
@@ -56,7 +56,7 @@ def nearest_lead(
         others.valid,
         others.size,
     )
-    half, width = 0.5 * vehicle[LENGTH], 0.5 * vehicle[WIDTH] + MARGIN
+    half, width = 0.5 * vehicle[LENGTH], 0.5 * vehicle[WIDTH]
     center = arc + vehicle[TO_CENTER]
     front = center + half
     end = front + 10.0 + 5.0 * v
@@ -72,11 +72,12 @@ def nearest_lead(
         if dx * dx + dy * dy > (reach + radius) ** 2:
             continue
         cos, sin = math.cos(heading[j, k]), math.sin(heading[j, k])
+        still = world.who[j, MODE] == REPLAY
         near, far, along = body_on_path(
-            path, 0, len(path), center, end, 0.0, width, half,
+            path, 0, len(path), center, end, 0.0, width + (STILL_MARGIN if still else MARGIN), half,
             position[j, k, 0], position[j, k, 1], cos, sin, 0.5 * size[j, 0], 0.5 * size[j, 1], radius,
         )  # fmt: skip
-        if near < FAR and far > front and world.who[j, MODE] == REPLAY:
+        if near < FAR and far > front and still:
             near = max(near - swing, min(near, front + 0.05))
         if near < FAR and far > front and near - front < gap:
             gap = max(near - front, 0.05)
@@ -121,7 +122,8 @@ def lead_beside(
         if near >= FAR or far <= front or near - front >= gap:
             continue
         own = (velocity[j, k, 0] * cos + velocity[j, k, 1] * sin) * along
-        moved = own * min(max(near - front, 0.0) / max(v - own, 0.5), FORESIGHT)
+        meeting = max(near - front, 0.0) / max(v - own, 0.5)
+        moved = own * (meeting if own < 0.0 else min(meeting, FORESIGHT))
         first = max(near + moved - (front - arc), arc)
         last = max(far + moved + half - vehicle[TO_CENTER], first)
         # turned in, the front is further across than the rear axle

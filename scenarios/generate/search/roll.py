@@ -28,6 +28,7 @@ from scenarios.generate.search.lateral import (
     SLOPE,
     SPACING,
     SPEED,
+    TO,
     is_straight,
     offset_at,
     pose_beside,
@@ -59,11 +60,11 @@ from scenarios.generate.search.task import (
 
 MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.2
 PASSING = 20  # samples for which a candidate's slower pace or brake lasts
-YAW_RATE, YAW_ACCELERATION, LATERAL_ACCELERATION = 0.7, 1.35, 2.9  # rad/s, rad/s2, m/s2: beyond, nobody is comfortable
-ROUGH = 400.0  # per second
-ASIDE = 0.25  # per second out of the own lane: what has no reason ends
+YAW_RATE, YAW_ACCELERATION, LATERAL_ACCELERATION = 0.7, 1.4, 2.9  # rad/s, rad/s2, m/s2: beyond, nobody is comfortable
+ROUGH = 600.0  # per second and share of excess
+ASIDE = 0.1  # per second out of the own lane: what has no reason ends
 ONCOMING_TIME, STRANDED = 4.0, 150.0  # s, cost: a drive must not end in front of somebody who comes the other way
-STUCK = 8.0  # cost of ending half way across
+STUCK = 10.0  # cost of ending half way across, before something
 
 
 @kernel
@@ -204,8 +205,8 @@ def roll(
             twist = (v * bend - turning) / DT if n > 0 else 0.0
             turning = v * bend
             effort += style[WEIGHT_COMFORT] * (0.5 * (v * turning / 2.0) ** 2 + 0.1 * (twist / 0.4) ** 2) * DT
-            if abs(turning) > YAW_RATE or abs(v * turning) > LATERAL_ACCELERATION or abs(twist) > YAW_ACCELERATION:
-                hazard += ROUGH * DT
+            worst = max(abs(turning) / YAW_RATE, abs(v * turning) / LATERAL_ACCELERATION, abs(twist) / YAW_ACCELERATION)
+            hazard += ROUGH * max(worst - 1.0, 0.0) * DT
         free_top = path[min(int(free_arc / SPACING), len(path) - 1), SPEED]
         free_speed = min(free_speed + style[STYLE_ACCELERATION] * DT, max(free_top, free_speed - 2.0 * DT))
         free_arc += free_speed * DT
@@ -216,7 +217,9 @@ def roll(
         oncoming = lead < -0.5 and gap < ONCOMING_TIME * (v - lead)
         if oncoming and not is_free(task, others, plan[BACK_TO], arc, v, k + steps):
             hazard += STRANDED
-        if v < 0.3 and abs(motion[steps, SLOPE]) > 1e-3:
+        if v < 2.0 and gap < 8.0 and arc < plan[BACK] and abs(motion[steps, OFFSET] - plan[TO]) > 0.3:
             hazard += STUCK
+    if len(task.beside) > 0:  # what pays only later has begun to pay if the ego is fast by then
+        effort += style[WEIGHT_PROGRESS] * 4.0 * max(1.0 - motion[steps, MOVING] / max(free_speed, 1.0), 0.0)
     lost = 1.0 - (motion[steps, ARC] - start[ARC]) / max(free_arc - start[ARC], 1.0)
     return hazard + effort + style[WEIGHT_PROGRESS] * 10.0 * max(lost, 0.0), hazard

@@ -17,7 +17,7 @@ LENGTH, WIDTH, TO_CENTER = range(3)
 # columns of the style row
 STYLE_HEADWAY, STYLE_GAP, STYLE_ACCELERATION, STYLE_DECELERATION, WEIGHT_PROGRESS, WEIGHT_COMFORT = range(6)
 # columns of a stretch beside the way
-STRETCH_BEGIN, STRETCH_END, STRETCH_OFFSET, STRETCH_PRICE = range(4)
+STRETCH_BEGIN, STRETCH_END, STRETCH_OFFSET, STRETCH_PRICE, STRETCH_CLEAR = range(5)
 
 
 class Others(NamedTuple):
@@ -40,7 +40,7 @@ class Task(NamedTuple):
     centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc
     lengths where its front may wait; ``signs [*]`` ascending arc lengths of stop signs' lines not yet stopped at;
     ``boxes [*, 2]`` stretches of junctions in which nobody may be left standing; ``style [6]``; ``vehicle [3]``;
-    ``beside [B, 4]`` stretches on which it may drive beside its way (begin, end, offset, price per second);
+    ``beside [B, 5]`` stretches on which it may drive beside its way (columns above);
     ``lane_end`` arc length where the way's own lane ends.
     """
 
