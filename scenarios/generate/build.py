@@ -186,7 +186,7 @@ def _finish(
 
 
 def _population(recipe: Recipe) -> str:
-    """Drivers of a scene: training meets four populations, everything else one more that training never meets."""
+    """Drivers of a scene: training meets four populations, everything else those that training never meets, too."""
     known = POPULATIONS[:4] if recipe.namespace.startswith(TRAINING) else POPULATIONS
     return str(stream(recipe, "population").choice(known))
 

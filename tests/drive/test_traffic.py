@@ -343,6 +343,17 @@ def test_populations_differ_in_the_promised_direction():
     assert drawn["erratic"][:, Driver.REACTION].mean() > drawn["normal"][:, Driver.REACTION].mean() + 0.29
 
 
+def test_those_who_break_rules_are_faster_nearer_and_less_patient_than_the_assertive():
+    kinds = [CAR] * 400 + [AgentKind.PEDESTRIAN] * 400
+    bold, rude = (sample_drivers(kinds, np.random.default_rng(2), name) for name in ("assertive", "rule_breaking"))
+    cars, walkers = slice(0, 400), slice(400, 800)
+    assert (rude[cars, Driver.SPEED_FACTOR] >= bold[cars, Driver.SPEED_FACTOR]).all()
+    for column in (Driver.HEADWAY, Driver.GAP_FACTOR, Driver.YELLOW_DECELERATION, Driver.COURTESY, Driver.PATIENCE):
+        assert rude[cars, column].mean() < 0.85 * bold[cars, column].mean()
+    careless = [(rows[walkers, Driver.COURTESY] < 0.05).mean() for rows in (bold, rude)]
+    assert careless[1] > 0.2 > careless[0]
+
+
 def test_drawing_one_more_kind_changes_no_other_driver():
     kinds = [CAR, AgentKind.BUS, AgentKind.PEDESTRIAN, CAR]
     first = sample_drivers(kinds, np.random.default_rng(1))

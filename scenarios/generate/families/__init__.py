@@ -3,6 +3,7 @@
 from scenarios.generate.families.f01_lead_brake import F01
 from scenarios.generate.families.f02_cut_in import F02
 from scenarios.generate.families.f03_cut_out_reveal import F03
+from scenarios.generate.families.f04_slow_lead_overtake import F04
 from scenarios.generate.families.f08_blocked_lane import F08
 from scenarios.generate.families.f09_nudge import F09
 from scenarios.generate.families.f10_construction import F10
@@ -23,6 +24,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F01,
         F02,
         F03,
+        F04,
         F08,
         F09,
         F10,
