@@ -1,6 +1,7 @@
 """Ways through a network: the ego's corridor, other vehicles' lane chains, and walkers' lines, as sampled curves."""
 
 import itertools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,6 +110,23 @@ def random_way(network: Network, lane: int, rng: np.random.Generator, through: f
         weight = np.where(straight, through, 1.0 - through)
         chain.append(int(rng.choice(following, p=weight / weight.sum())))
     return way_along(network, chain)
+
+
+def shortest_way(network: Network, lane: int, goals: Collection[int]) -> Way | None:
+    """The way from ``lane`` through the fewest lanes to one of the lanes ``goals``, or None."""
+    before = {lane: -1}
+    queue = [lane]
+    for here in queue:
+        if here in goals:
+            chain = [here]
+            while before[chain[-1]] >= 0:
+                chain.append(before[chain[-1]])
+            return way_along(network, chain[::-1])
+        for following in network.map.lane_successors(here).tolist():
+            if following not in before:
+                before[following] = here
+                queue.append(following)
+    return None
 
 
 def at_arc(way: Way, arc: float) -> Float:

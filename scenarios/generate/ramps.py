@@ -1,12 +1,14 @@
-"""Noses: where a ramp joins a carriageway as a lane beside it, and where it leaves one."""
+"""Ramps: noses, where one joins a carriageway as a lane beside it or leaves it, and whole merges."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from scenarios.generate.geometry import join
+from scenarios.generate.geometry import Float, bend_segments, join
 from scenarios.generate.junction import Connector, Control, Junction, Kind, Movement, Section, find_conflicts
+from scenarios.generate.layout import Layout
 from scenarios.generate.nodes import Built, band, connector, lane_end, paving, plain_leg
+from scenarios.generate.seams import Seam
 
 
 def nose_length(gap: float, angle: float) -> float:
@@ -79,3 +81,56 @@ class Nose:
         )
         order = (2, 1, 0) if self.from_ramp and self.merge else (0, 1, 2)
         return Built((junction,), tuple((0, leg) for leg in order))
+
+
+@dataclass(frozen=True)
+class OnRamp:
+    """A merge before it is built: ramp, nose, lanes beside each other, taper, carriageway.
+
+    Attributes:
+        main, ramp: One-way cross-sections. ``gap``, ``angle``: of the nose.
+        parallel, taper: Lengths [m] of the acceleration lane and of its end.
+        yields: True if the ramp gives way where its lane ends, False if they go by arrival.
+    """
+
+    main: Section
+    ramp: Section
+    gap: float
+    angle: float
+    parallel: float
+    taper: float
+    yields: bool
+
+    def nodes(self, from_ramp: bool) -> tuple[Nose, Seam]:
+        """The nose and the end of the acceleration lane."""
+        nose = Nose(self.main, self.ramp, True, self.gap, self.angle, from_ramp)
+        count = self.main.forward
+        pairs = (*((lane, lane) for lane in range(count)), (count, count - 1))
+        yields = count if self.yields else None
+        return nose, Seam(nose.joined, self.main, self.taper, 0.0, pairs, (), yields)
+
+    def layout(self, from_ramp: bool, arriving: Float, other: Float, onward: float, left_hand: bool) -> Layout:
+        """The layout of a corridor that arrives by the ramp or by the carriageway; ``other`` leads to the nose too."""
+        nose, taper = self.nodes(from_ramp)
+        roads = (arriving, _straight(self.parallel), _straight(onward))
+        first = self.ramp if from_ramp else self.main
+        return Layout(first, roads, (nose, taper), None, ({2: other}, {}), left_hand, False)
+
+
+def least_parallel(main: float, ramp: float) -> float:
+    """Length [m] in which one gathers the main road's speed [m/s] from the ramp's: ``(v^2 - w^2) / (2 * 1.2)``."""
+    return (main**2 - ramp**2) / 2.4
+
+
+def ramp_road(length: float, radius: float, angle: float, to_nose: bool) -> Float:
+    """Segments ``[S, 3]`` of a ramp of about ``length`` [m] that bends away from the carriageway it joins.
+
+    ``to_nose``: as driven to the nose, else as seen from there.
+    """
+    bend = bend_segments(-angle if to_nose else angle, radius, 0.5)
+    parts = [_straight(max(length - float(bend[:, 0].sum()) - 25.0, 20.0)), bend, _straight(25.0)]
+    return np.concatenate(parts if to_nose else parts[::-1])
+
+
+def _straight(length: float) -> Float:
+    return np.array(((length, 0.0, 0.0),))

@@ -79,6 +79,12 @@ def free_arc(path: Float, arc: float, time: float) -> float:
     return float(np.interp(np.interp(arc, stations, times) + time, times, stations))
 
 
+def drive_time(path: Float, arc: float, speed: float, place: float) -> float:
+    """Time [s] in which an undisturbed ego gets from ``arc`` [m], where it drives ``speed`` [m/s], to ``place`` [m]."""
+    row = int(arc / SPACING)
+    return float(gathering(path[row : max(int(place / SPACING) + 1, row + 2)], speed)[1][-1])
+
+
 def walk_time(distance: float, speed: float, rate: float) -> float:
     """Time [s] to walk ``distance`` [m] from rest, speeding up at ``rate`` [m/s2] to ``speed`` [m/s]."""
     gathering = speed * speed / (2.0 * rate)
