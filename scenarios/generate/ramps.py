@@ -122,12 +122,15 @@ def least_parallel(main: float, ramp: float) -> float:
     return (main**2 - ramp**2) / 2.4
 
 
-def ramp_road(length: float, radius: float, angle: float, to_nose: bool) -> Float:
+def ramp_road(length: float, radius: float, angle: float, limit: float, to_nose: bool) -> Float:
     """Segments ``[S, 3]`` of a ramp of about ``length`` [m] that bends away from the carriageway it joins.
 
-    ``to_nose``: as driven to the nose, else as seen from there.
+    Its bend turns by ``angle`` [rad], with ``radius`` [m] or what the ``limit`` [m/s] asks for. ``to_nose``: as driven
+    to the nose, else as seen from there.
     """
-    bend = bend_segments(-angle if to_nose else angle, radius, 0.5)
+    jerk = 0.85  # m/s3
+    radius = max(radius, limit**2 / 2.4, float(np.sqrt(limit**3 / (jerk * 0.8 * angle))))
+    bend = bend_segments(-angle if to_nose else angle, radius, limit**3 / (jerk * radius**2 * angle))
     parts = [_straight(max(length - float(bend[:, 0].sum()) - 25.0, 20.0)), bend, _straight(25.0)]
     return np.concatenate(parts if to_nose else parts[::-1])
 

@@ -175,11 +175,11 @@ def draw_roundabout(
     width = float(rng.uniform(4.6, 5.8)) if ring_lanes == 1 else float(rng.uniform(4.25, 4.9))
     outward, splitter = section.reversed(), float(rng.uniform(6.0, 14.0))
     most = 22.5 if ring_lanes == 1 else 30.0
-    # Steeper entries where the legs are too close for flat ones; a larger ring where that is not enough.
+    # Steeper or flatter entries where those do not fit; a larger ring where that is not enough.
     for size in np.append(np.arange(radius, most, 2.0), most):
-        limit = float(np.clip(np.sqrt(2.2 * (size - width / 2)), 5.5, 9.0))
+        limit = float(np.clip(np.sqrt(2.2 * (size - width / 2)), 5.6, 9.0))
         ring = Section(ring_lanes, 0, width, 0.0, section.gutter, 0.0, 0.0, limit, section.road_class)
-        for tangent in np.arange(5.5 + 4.5 * flatness, 4.0, -1.2):
+        for tangent in (*np.arange(5.5 + 4.5 * flatness, 4.0, -1.2), 7.0, 8.5, 10.0):
             drawn = Roundabout(tuple(angles), (outward,) * legs, ring, float(size), splitter, float(tangent), leave)
             if drawn.build() is not None:
                 return drawn

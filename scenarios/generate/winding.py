@@ -80,7 +80,7 @@ def draw_winding(
         bend_radius = float(np.clip(radius * rng.lognormal(0.45, 0.4), max(radius, 12.0), 4.0 * radius))
     nodes: list[Node] = [_sign(slow, section)]
     if posted:
-        limit = max(min(advisory_speed(radius), section.limit - SIGN_STEP), 2 * SIGN_STEP)
+        limit = max(min(advisory_speed(radius), section.limit - SIGN_STEP), 4 * SIGN_STEP)
         bent = replace(section, limit=limit)
         nodes.append(_sign(section, bent))
         roads = [lead_in, straight_on, np.concatenate(first)]

@@ -7,7 +7,7 @@ from drive.map import Layer
 from drive.scene import LightState
 from scenarios.generate import FAMILIES
 from scenarios.generate.checks import check_network, leaves_road, random_walk
-from scenarios.generate.junction import Control, Movement
+from scenarios.generate.junction import Control, Kind, Movement
 from scenarios.generate.signals import Phasing, draw_lights, phase_plan
 from tests.scenarios.generated import setting
 
@@ -57,16 +57,22 @@ def test_some_maps_drive_on_the_left():  # type: ignore[no-untyped-def]
 
 def test_lane_widths_and_limits_are_those_of_the_road_classes():  # type: ignore[no-untyped-def]
     for family, index in DRAWS:
-        for road in setting(family, index).network.roads:
-            assert 2.8 <= road.section.width <= 3.75
-            assert 5.6 <= road.section.limit <= 25.0
-            # A car at the limit stays within 2.5 m/s2 to the side on every road outside junctions.
+        network = setting(family, index).network
+        for road in network.roads:
+            ring = road.start and road.end and network.junctions[road.start[0]].kind is Kind.ROUNDABOUT
+            assert (4.2 <= road.section.width <= 6.0) if ring else (2.8 <= road.section.width <= 3.75)
+            assert 5.0 <= road.section.limit <= 25.0
+            # A car at the limit stays within 2.5 m/s2 to the side on every road outside junctions and winding roads.
+            if family == "F23" or ring:
+                continue
             bend = np.abs(road.curve[:, 3]).max()
             assert road.section.limit**2 * bend <= 2.51
 
 
 def test_roads_bend_as_clothoids():  # type: ignore[no-untyped-def]
     for family, index in DRAWS:
+        if family == "F23":  # its bends are for less than the limit
+            continue
         for road in setting(family, index).network.roads:
             steps = np.hypot(*np.diff(road.curve[:, :2], axis=0).T)
             assert (np.abs(np.diff(road.curve[:, 3])) / steps).max() * road.section.limit**3 <= 0.95
@@ -76,7 +82,8 @@ def test_junctions_have_an_intersection_and_towns_have_walkways():  # type: igno
     seen = 0
     for family, index in DRAWS:
         network = setting(family, index).network
-        assert len(network.map.areas(Layer.INTERSECTION)) == len(network.junctions)
+        crossed = [item for item in network.junctions if item.kind is not Kind.SEAM]
+        assert len(network.map.areas(Layer.INTERSECTION)) == len(crossed)
         assert len(network.map.areas(Layer.CROSSWALK)) == len(network.crossings)
         if all(road.section.walkway > 0 for road in network.roads):
             assert network.map.areas(Layer.WALKWAY)

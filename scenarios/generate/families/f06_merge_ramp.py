@@ -52,15 +52,15 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     taper = float(np.clip(calm_length(width, 0.9 * limit, 2.0), 30.0, 85.0))
     merge = OnRamp(main, ramp, float(rng.uniform(1.5, 2.2)), float(rng.uniform(0.09, 0.13)), parallel, taper, from_ramp)
     turn = float(rng.uniform(0.5, 1.3))
-    radius = max(float(rng.uniform(35.0, 120.0)), ramp_limit**2 / 3.5)
+    radius = float(rng.uniform(35.0, 120.0))
     ramp_length = 40.0 + ramp_limit * (RUN_IN + float(rng.uniform(0.5, 2.5)))
     onward = 24.0 * 1.2 * limit + 100.0
     if from_ramp:
-        arriving = ramp_road(ramp_length, radius, turn, to_nose=True)
+        arriving = ramp_road(ramp_length, radius, turn, ramp_limit, to_nose=True)
         other = draw_alignment(run_up(limit) + 9.0 * limit, limit, rng, 1, (0.05, 0.15))
     else:
         arriving = draw_alignment(run_up(limit) + limit * RUN_IN, limit, rng, 1, (0.05, 0.15))
-        other = ramp_road(230.0, radius, turn, to_nose=False)
+        other = ramp_road(230.0, radius, turn, ramp_limit, to_nose=False)
     layout = merge.layout(from_ramp, arriving, other, onward, bool(rng.random() < 0.3))
     network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), 40.0)
     if network is None or not (ways := ego_ways(network)):

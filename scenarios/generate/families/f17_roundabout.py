@@ -25,7 +25,7 @@ from scenarios.generate.paths import Way, at_arc, ego_ways, shortest_way
 from scenarios.generate.reference import Style, draw_style, ego_path, meeting_arc
 from scenarios.generate.roundabout import draw_roundabout
 from scenarios.generate.setting import Draws, Family, Setting
-from scenarios.generate.timing import RUN_IN, drive_time, reach, run_up
+from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up
 
 CRITICAL_GAP = 4.2  # s between two who circulate that a driver needs to enter
 KNOBS = {
@@ -53,14 +53,17 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     lanes = int(knobs["lanes"])
     road = ARTERIAL if lanes == 2 else (RESIDENTIAL, COLLECTOR)[int(rng.random() < 0.7)]
     section = draw_section(road, rng, lanes=lanes, limit=knobs["limit"])
-    legs = int(knobs["legs"])
-    leave = 1 + int(knobs["leave"] * (legs - 1))
     low, high = (13.0, 22.5) if lanes == 1 else (20.0, 30.0)
-    plan = draw_roundabout(section, lanes, legs, leave, low + knobs["size"] * (high - low), knobs["flatness"], rng)
-    if plan is None:
+    radius = low + knobs["size"] * (high - low)
+    for legs in range(int(knobs["legs"]), 2, -1):  # wide roads do not fit five times around a ring
+        leave = 1 + int(knobs["leave"] * (legs - 1))
+        plan = draw_roundabout(section, lanes, legs, leave, radius, knobs["flatness"], rng)
+        if plan is not None:
+            break
+    else:
         return None
     limit, pace = section.limit, float(draws("pace").uniform(*START_SPEED))
-    ahead = pace * RUN_IN + 0.8 * knobs["arrival"] * min(limit, pace + 0.6 * knobs["arrival"])
+    ahead = 0.9 * limit * (RUN_IN + knobs["arrival"])
     stub = draw_alignment(stub_length(limit), limit, rng, 1, (0.05, 0.3))
     first = draw_alignment(run_up(limit) + ahead, limit, rng, 1, (0.05, 0.3))
     stubs = {leg: draw_alignment(stub_length(limit), limit, rng, 1, (0.05, 0.3)) for leg in range(1, legs)}
@@ -75,11 +78,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     line = _entry(network, way)
     if line is None:
         return None
-    arc = run_up(limit)
-    speed = min(pace, float(path[int(arc / 0.5), 4]))
-    arrival = drive_time(path, arc, speed, line - PACIFICA.front)
-    if arrival < RUN_IN + 2.5:
+    start = ego_start(path, line - PACIFICA.front, knobs["arrival"], pace / limit)
+    if start is None:
         return None
+    arc, speed = start
+    arrival = RUN_IN + knobs["arrival"]
     stream, events = _stream(knobs, draws, network, way, line, arrival)
     middle = at_arc(way, line)[:2]
     actors = list(stream)
