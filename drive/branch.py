@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from drive.cues import LiveCues
 from drive.kernels.simulate import advance
 from drive.observation import Observation, Observer
-from drive.scene import DT, Event, Scenario, Trigger
+from drive.scene import DT, Action, Event, Scenario, Trigger
 from drive.simulator import Tracker, Traffic, exact_spacing
 from drive.traffic import TrafficState, compile_traffic, start_traffic, traffic_rollout
 
@@ -40,6 +41,7 @@ class Trunk:
 
     def __init__(self, scenario: Scenario, traffic: Traffic) -> None:
         self.scenario = scenario
+        self.live = traffic == "idm"
         self.world = compile_traffic(scenario, traffic)
         car = scenario.ego_vehicle
         self.car = np.array([car.length, car.width, car.wheelbase, car.rear_axle_to_center])
@@ -64,7 +66,7 @@ class Trunk:
 
     def grown(self, ego: Float) -> Scenario:
         """The scenario in which the ego has driven ``ego [K+1, 11]`` from its start on; it ends there."""
-        return with_drive(self.scenario, ego, self.roll(ego))
+        return with_drive(self.scenario, ego, self.roll(ego), self.live)
 
 
 class Branch:
@@ -77,7 +79,7 @@ class Branch:
     def __init__(self, trunk: Trunk, step: int, steps: int, see_all: bool = False) -> None:
         scenario, driven = trunk.scenario, trunk.before(step)
         self._trunk, self._begin = trunk, len(driven) - 1
-        self._observer = Observer(replace(scenario, start=step), see_all)
+        self._observer = Observer(replace(scenario, start=step), see_all, live=trunk.live)
         known, self._state = trunk.rolled(driven)
         self._agents = _room(scenario, len(driven) + steps)
         for array, values in zip(self._agents, known, strict=True):
@@ -124,15 +126,17 @@ class Moment:
     step: int
 
     def standing_alone(self, fired: NDArray[np.bool_] | None = None) -> Scenario:
-        """The scenario that starts at this moment: scripted times count from here, and events that ``fired [E]``
-        already are given again at once. Drivers begin with what two samples tell of them."""
+        """The scenario that starts at this moment: scripted times count from here, and orders that were given before
+        (``fired [E]``, of those orders that are no cues) are given again at once. Drivers begin with what two samples
+        tell of them."""
         script = self.scenario.script.copy()
         passed = (self.step - self.scenario.start) * DT
         timed = script[:, Event.TRIGGER] == Trigger.TIME
         script[timed, Event.VALUE] -= passed
         script[:, Event.TIMEOUT] -= passed
         if fired is not None:
-            script[fired, Event.TRIGGER], script[fired, Event.VALUE] = Trigger.TIME, 0.0
+            given = np.flatnonzero(script[:, Event.ACTION] != Action.CUE)[fired]
+            script[given, Event.TRIGGER], script[given, Event.VALUE] = Trigger.TIME, 0.0
         t0_us = self.scenario.t0_us + 100_000 * (self.step - self.scenario.start)
         return replace(self.scenario, start=self.step, script=script, t0_us=t0_us)
 
@@ -150,25 +154,28 @@ class Moment:
         )
 
 
-def with_drive(scenario: Scenario, ego: Float, moved: Moved) -> Scenario:
-    """``scenario`` with another drive ``[K+1, 11]`` and other traffic from its start on; it ends with them."""
+def with_drive(scenario: Scenario, ego: Float, moved: Moved, live: bool) -> Scenario:
+    """``scenario`` with another drive ``[K+1, 11]`` and other traffic from its start on; it ends with them.
+
+    ``live``: the others show what they do now, and not what they did in the scene.
+    """
     tracks, lights, start = scenario.tracks, scenario.lights, scenario.start
     steps = start + len(ego)
     past = slice(0, start)
     valid = np.concatenate((tracks.valid[:, past], moved.valid), axis=1)
-    cues = np.where(valid, tracks.cues[:, :steps], 0).astype(np.uint8)
+    position = np.concatenate((tracks.position[:, past], moved.position), axis=1)
+    heading = np.concatenate((tracks.heading[:, past], moved.heading), axis=1)
+    velocity = np.concatenate((tracks.velocity[:, past], moved.velocity), axis=1)
+    reference = np.concatenate((scenario.reference[past], ego))
+    cues = tracks.cues[:, :steps].copy()
+    if live and scenario.paths is not None:
+        cues[:, start:] = LiveCues(scenario).show(reference, position, heading, velocity, len(ego))
+    cues[~valid] = 0
     return replace(
         scenario,
-        tracks=replace(
-            tracks,
-            position=np.concatenate((tracks.position[:, past], moved.position), axis=1),
-            heading=np.concatenate((tracks.heading[:, past], moved.heading), axis=1),
-            velocity=np.concatenate((tracks.velocity[:, past], moved.velocity), axis=1),
-            valid=valid,
-            cues=cues,
-        ),
+        tracks=replace(tracks, position=position, heading=heading, velocity=velocity, valid=valid, cues=cues),
         lights=replace(lights, state=np.ascontiguousarray(lights.state[:, :steps])),
-        reference=np.concatenate((scenario.reference[past], ego)),
+        reference=reference,
     )
 
 

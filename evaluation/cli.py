@@ -98,6 +98,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "demo": runs.demo,
     "eval": runs.evaluate,
     "leaderboard": runs.leaderboard,
+    "correlate": runs.correlate,
     "report": runs.report,
     "explain": runs.explain,
     "verify": runs.verify,

@@ -1,14 +1,12 @@
 """Result files of runs under ``--protocol navsim`` and ``two-stage`` in NAVSIM's format, one per planner and seed."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from evaluation.metrics.epdms import PARTS
 from evaluation.metrics.navsim_frames import read_frames
 from evaluation.metrics.navsim_tables import (
-    SYNTHETIC_LENGTH,
     Group,
     TokenScore,
     one_stage_table,
@@ -52,36 +50,25 @@ def write_two_stage(run: RunFolder) -> list[Path]:
         groups: list[Group] = []
         for row in rows.to_dict("records"):
             records = [record for record in read_records(row) if record["stage"] in (FIRST, SECOND)]
+            tokens: dict[tuple[str, int], list[list[str]]] = {}
             for record in records:
-                token = start_token(
-                    str(row["scenario"]), record["stage"], record["group"], record["index"], record["pair"]
-                )
                 scores = first if record["stage"] == FIRST else second
-                scores[token] = TokenScore(
+                scores[record["token"]] = TokenScore(
                     {part: record[part] for part in PARTS}, tuple(record["endpoint"]), tuple(record["start"])
                 )
-            counts = Counter(record["group"] for record in records if record["stage"] == SECOND)
-            groups += [mapping_row(str(row["scenario"]), group, count // 2) for group, count in sorted(counts.items())]
+                pairs = tokens.setdefault((record["stage"], record["group"]), [])
+                if record["pair"] == PAIR[0]:
+                    pairs.append([])
+                pairs[-1].insert(0, record["token"])
+            for (stage, group), pairs in tokens.items():
+                if stage == FIRST:
+                    original, previous = pairs[0]
+                    later = tuple((now, before) for now, before in tokens[SECOND, group])
+                    groups.append(Group(original, previous, later))
         path = _file(run, str(planner), str(seed), written)
         write_atomically(path, two_stage_table(first, second, groups).to_csv(index=False).encode())
         written.append(path)
     return written
-
-
-def start_token(scenario: str, stage: str, group: int, index: int, pair: str) -> str:
-    """Name of a start: 16 hexadecimal digits, as in NAVSIM; 17 for synthetic scenes, those of the second stage."""
-    text = "\0".join((scenario, stage, str(group), str(index), pair))
-    return hashlib.sha256(text.encode()).hexdigest()[: SYNTHETIC_LENGTH if stage == SECOND else SYNTHETIC_LENGTH - 1]
-
-
-def mapping_row(scenario: str, group: int, starts: int) -> Group:
-    """NAVSIM's mapping of one group with ``starts`` second-stage starts."""
-    before, now = PAIR
-    pairs = tuple(
-        (start_token(scenario, SECOND, group, n, now), start_token(scenario, SECOND, group, n, before))
-        for n in range(starts)
-    )
-    return Group(start_token(scenario, FIRST, group, 0, now), start_token(scenario, FIRST, group, 0, before), pairs)
 
 
 def _file(run: RunFolder, planner: str, seed: str, written: Sequence[Path]) -> Path:

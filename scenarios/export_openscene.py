@@ -92,7 +92,7 @@ def _frames(
 ) -> list[dict[str, Any]]:
     first = scenario.start - _BEFORE * _STEP
     steps = list(range(first, scenario.steps, _STEP))
-    tokens = _tokens(scenario, steps)
+    tokens = [frame_token(scenario, step) for step in steps]
     begin = scenario.t0_us - _BEFORE * _FRAME_US
     begin = begin if begin > 0 else _EPOCH_US
     groups = dict.fromkeys(scenario.map.group_ids[scenario.map.group[lane]] for lane in scenario.route)
@@ -134,16 +134,12 @@ def _frames(
     return frames
 
 
-def _tokens(scenario: Scenario, steps: Sequence[int]) -> list[str]:
-    """A token per frame: the source's own if it was such a log, else 16 hexadecimal digits."""
-    known = scenario.provenance.get("frame_tokens", ())
-    tokens = []
-    for step in steps:
-        at = step // _STEP
-        kept = scenario.source == "openscene" and step % _STEP == 0 and at < len(known)
-        own = str(known[at]) if kept else ""
-        tokens.append(own if own and len(own) != _FORBIDDEN_LENGTH else _token("frame", scenario.id, step))
-    return tokens
+def frame_token(scenario: Scenario, step: int) -> str:
+    """Token of the frame at a scene step: the source's own if it was such a log, else 16 hexadecimal digits."""
+    known, at = scenario.provenance.get("frame_tokens", ()), step // _STEP
+    kept = scenario.source == "openscene" and step % _STEP == 0 and at < len(known)
+    own = str(known[at]) if kept else ""
+    return own if own and len(own) != _FORBIDDEN_LENGTH else _token("frame", scenario.id, step)
 
 
 def _boxes(scenario: Scenario, step: int, token: str) -> dict[str, Any]:

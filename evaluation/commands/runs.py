@@ -120,6 +120,23 @@ def leaderboard(
     return DONE
 
 
+def correlate(
+    runs: Positional[Annotated[tuple[Path, ...], arg(help="Run folders of --protocol two-stage.", metavar="RUN")]],
+) -> int:
+    """Print how well the measures of two-stage runs agree with their closed-loop drives."""
+    from drive.errors import RunError
+    from evaluation.correlation import correlations, render
+    from evaluation.leaderboard import gather
+    from evaluation.results import RunFolder
+
+    if not runs:
+        raise RunError("name at least one run folder made with --protocol two-stage")
+    rows = gather([RunFolder(run) for run in runs]).rows
+    found = correlations(rows)
+    say(render(found, rows["planner"].nunique(), int((rows["status"] == "ok").sum())))
+    return DONE
+
+
 def report(
     run: Positional[Run],
     out: Annotated[Path | None, arg(help="Page to write; by default RUN/report.html.", metavar="FILE.html")] = None,

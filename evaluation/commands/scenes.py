@@ -83,8 +83,11 @@ def export(
     data: Data = None,
     maps: Maps = None,
     format: Annotated[  # noqa: A002 - the name of the option
-        Literal["nuscenes", "openscene", "scenarionet"],
-        arg(help="nuScenes tables or OpenScene (NAVSIM) logs, both with maps, or a ScenarioNet database."),
+        Literal["nuscenes", "openscene", "scenarionet", "two-stage"],
+        arg(
+            help="nuScenes tables or OpenScene (NAVSIM) logs, both with maps, or a ScenarioNet database. two-stage: "
+            "OpenScene logs of the scenes and of their second-stage starts, and the mapping between them."
+        ),
     ] = "nuscenes",
     keyframe_hz: Annotated[
         Literal[2, 10],
@@ -101,13 +104,20 @@ def export(
     from scenarios.export_openscene import export as write_openscene
     from scenarios.export_scenarionet import export as write_scenarionet
 
-    if format == "openscene" and keyframe_hz != 2:
+    if format in ("openscene", "two-stage") and keyframe_hz != 2:
         raise DataError(f"--keyframe-hz is {keyframe_hz}, but OpenScene logs have 2 frames a second")
     if format == "scenarionet" and keyframe_hz != 2:
         raise DataError(f"--keyframe-hz is {keyframe_hz}, but ScenarioNet has every step, 10 a second")
     scenes, store = _suite(suite, data, maps)
     wanted = [_find(scenes, name) for name in scenario] or scenes.scenes
     loaded = [load_scene(scene, store) for scene in wanted]
+    if format == "two-stage":
+        from evaluation.two_stage_export import write_starts
+
+        written = write_starts(loaded, out, store)
+        counts = f"{len(wanted)} scenes, {written.groups} first-stage and {written.starts} second-stage starts"
+        say(f"{counts}: {written.path}")
+        return DONE
     if format == "openscene":
         write_openscene(loaded, out)
     elif format == "scenarionet":

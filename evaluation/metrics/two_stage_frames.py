@@ -29,6 +29,7 @@ def score_pair(stage: str, group: int, index: int, pair: Pair, plans: tuple[Plan
         parts = {**score.columns, EXTENDED_COMFORT: now.extended.value}
         scene_step = asked.moment.step
         record = dict(record_of(stage, group, index, which, scene_step, parts))
+        record["token"] = asked.name
         record["start"] = asked.place.tolist()
         record["endpoint"] = planned_end(asked, plan).tolist()
         if causes := _causes(asked, score):

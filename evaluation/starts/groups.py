@@ -18,8 +18,11 @@ from evaluation.metrics.epdms import Frame
 from evaluation.starts.certify import PARTNER, STAGE, Judge, continuations, window
 from evaluation.starts.derive import Starts, staged, trunk_scenario
 from evaluation.starts.way import way_of
+from scenarios.export_openscene import frame_token
 
 Float = NDArray[np.float64]
+
+BRANCHED = "two-stage"  # source of a second-stage scene
 
 
 class Plan(NamedTuple):
@@ -37,11 +40,13 @@ class Asked:
         moment: The scene with its history; its traffic begins to react at the start of ``trunk``.
         trunk: None where the traffic is replayed.
         recorded: True for moments of the scene's own drive, which the human filter compares with.
+        name: Token of the moment's frame where the scene or its second-stage starts are exported; empty for others.
     """
 
     moment: Moment
     trunk: Trunk | None
     recorded: bool
+    name: str = ""
 
     @property
     def place(self) -> Float:
@@ -109,8 +114,8 @@ class Group:
         earlier = trunk_scenario(scenario, before)
         partner = self.trunk if earlier is base else Trunk(earlier, traffic)
         self.first: Pair = (
-            Asked(Moment(earlier, before), partner if reacting else None, True),
-            Asked(Moment(base, step), self.trunk if reacting else None, True),
+            Asked(Moment(earlier, before), partner if reacting else None, True, frame_token(scenario, before)),
+            Asked(Moment(base, step), self.trunk if reacting else None, True, frame_token(scenario, step)),
         )
         self.drives = drives
         self._trunk = self.trunk if reacting else None
@@ -118,7 +123,15 @@ class Group:
     @cached_property
     def second(self) -> tuple[Pair, ...]:
         """The second-stage starts; what the others do until there, and in replay afterwards, has been rolled."""
-        return tuple(self._pair(self._grower.grown(self._whole(drive))) for drive in self.drives)
+        return tuple(
+            self._pair(replace(self._grower.grown(self._whole(drive)), id=self.second_id(index), source=BRANCHED), True)
+            for index, drive in enumerate(self.drives)
+        )
+
+    def second_id(self, index: int) -> str:
+        """Name of the scene of a second-stage start."""
+        scenario = self.trunk.scenario
+        return f"{scenario.id}-stage2-{self.step:04d}-{index:02d}"
 
     def exact(self, states: Float) -> Pair:
         """The moments to which a first-stage plan itself leads that was driven as ``states [41, 11]``.
@@ -132,7 +145,7 @@ class Group:
         if drive is None:
             stopping = list(continuations(base, way, states, base.reference[step : step + 2 * STAGE + 1]))[-1]
             drive = np.concatenate((states, stopping))
-        return self._pair(self.trunk.grown(self._whole(drive)))
+        return self._pair(self.trunk.grown(self._whole(drive)), False)
 
     def begin(self, see_all: bool = False) -> Branch:
         """A closed-loop drive of 8 s from the first-stage start."""
@@ -160,12 +173,13 @@ class Group:
     def _whole(self, drive: Float) -> Float:
         return np.concatenate((self.trunk.before(self.step)[:-1], drive))
 
-    def _pair(self, scenario: Scenario) -> Pair:
-        step = self.step + STAGE
-        return (
-            Asked(Moment(scenario, step - PARTNER), self._trunk, False),
-            Asked(Moment(scenario, step), self._trunk, False),
+    def _pair(self, scenario: Scenario, named: bool) -> Pair:
+        steps = (self.step + STAGE - PARTNER, self.step + STAGE)
+        before, now = (
+            Asked(Moment(scenario, step), self._trunk, False, frame_token(scenario, step) if named else "")
+            for step in steps
         )
+        return before, now
 
 
 def groups_of(scenario: Scenario, starts: Starts, traffic: Traffic) -> list[Group]:

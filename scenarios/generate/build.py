@@ -8,12 +8,12 @@ import numpy as np
 
 from drive.drivers import POPULATIONS, sample_drivers
 from drive.errors import ScenarioError
-from drive.scene import DT, Scenario
+from drive.scene import DT, Lights, Scenario
 from drive.scoring.collision import find_contacts
 from drive.scoring.comfort import comfort_signals, first_discomfort
 from drive.scoring.direction import direction_compliance, driven_against_lanes
 from drive.scoring.ego_areas import locate_ego
-from drive.scoring.motion import agent_motion, ego_motion
+from drive.scoring.motion import EgoMotion, agent_motion, ego_motion
 from drive.scoring.off_road import first_off_road
 from drive.scoring.red_light import first_red_crossing
 from drive.scoring.scene_geometry import compile_geometry
@@ -24,6 +24,7 @@ from scenarios.generate.families import FAMILIES, FAMILY_BY_NAME
 from scenarios.generate.hardness import measure
 from scenarios.generate.knobs import GENERATOR_VERSION, Knob, Recipe, draw_knobs, stream
 from scenarios.generate.reference import ego_path, ego_task
+from scenarios.generate.search import Task
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.signals import draw_lights
 from scenarios.generate.timing import FUTURE, free_arc, free_drive
@@ -51,7 +52,7 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
         ScenarioError: The family is unknown, or none of the draws made a scene.
     """
     families = families_of(recipe)
-    knobs = draw_knobs(recipe, {name: knob for family in families for name, knob in _named(family, families)})
+    knobs = _knobs(recipe, families)
     funnel = Counter() if funnel is None else funnel
     for attempt in range(ATTEMPTS):
         try:
@@ -70,8 +71,23 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
 def staged(recipe: Recipe, attempt: int) -> Setting | None:
     """The setting that one attempt at a recipe stages; that of a finished scene is ``provenance["attempt"]``."""
     families = families_of(recipe)
-    knobs = draw_knobs(recipe, {name: knob for family in families for name, knob in _named(family, families)})
-    return _stage(recipe, families, knobs, attempt)
+    return _stage(recipe, families, _knobs(recipe, families), attempt)
+
+
+def restage(scenario: Scenario) -> tuple[Setting, Task]:
+    """The setting of a generated scene, and the task of its reference in the scene's own time.
+
+    Raises:
+        ScenarioError: The scene is not generated, or was made by another version of the generator.
+    """
+    facts = scenario.provenance
+    if scenario.source != "generated" or facts.get("generator") != GENERATOR_VERSION:
+        raise ScenarioError(f"scene {scenario.id!r} does not come from version {GENERATOR_VERSION} of the generator")
+    recipe = Recipe(facts["family"], facts["index"], facts["namespace"], facts["twin"])
+    setting = staged(recipe, facts["attempt"])
+    if setting is None:
+        raise ScenarioError(f"scene {scenario.id!r} cannot be staged again: its recipe gives no setting")
+    return setting, _task(setting, scenario.lights)
 
 
 def families_of(recipe: Recipe) -> tuple[Family, ...]:
@@ -91,6 +107,15 @@ def families_of(recipe: Recipe) -> tuple[Family, ...]:
     if recipe.twin and not families[0].twins:
         raise ScenarioError(f"scene family {recipe.family!r} has no twins without hazard")
     return families
+
+
+def _knobs(recipe: Recipe, families: tuple[Family, ...]) -> dict[str, float]:
+    return draw_knobs(recipe, {name: knob for family in families for name, knob in _named(family, families)})
+
+
+def _task(setting: Setting, lights: Lights) -> Task:
+    beside = np.array([item.row() for item in setting.beside]).reshape(-1, 5)
+    return ego_task(setting.network, setting.way, setting.style, lights, beside, setting.lane_end)
 
 
 def _named(family: Family, families: tuple[Family, ...]) -> list[tuple[str, Knob]]:
@@ -133,8 +158,7 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     driven, speed = free_drive(ego_path(setting.way, setting.style), setting.arc, setting.speed, FUTURE)
     _check_standing(driven, speed, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
-    beside = np.array([item.row() for item in setting.beside]).reshape(-1, 5)
-    task = ego_task(setting.network, setting.way, setting.style, lights, beside, setting.lane_end)
+    task = _task(setting, lights)
     kept = apart(setting)
     for _ in range(REMOVALS):
         rows = np.flatnonzero(kept)
@@ -221,9 +245,16 @@ def check_reference(scenario: Scenario) -> None:
             raise Rejected(f"reference: {name}")
     if float(states[scenario.start :, Ego.VX].sum()) * DT < LEAST_DRIVE:
         raise Rejected("reference: hardly moves")
+    ego = check_safe(scenario)
+    if first_discomfort(comfort_signals(ego)) is not None:
+        raise Rejected("reference: comfort")
+
+
+def check_safe(scenario: Scenario) -> EgoMotion:
+    """The part of :func:`check_reference` about others, the road and its lights; what the ego did."""
     start, tracks = scenario.start, scenario.tracks
     geometry = compile_geometry(scenario)
-    ego = ego_motion(states[start:], scenario.ego_vehicle)
+    ego = ego_motion(scenario.reference[start:], scenario.ego_vehicle)
     agents = agent_motion(
         tracks.position[:, start:],
         tracks.heading[:, start:],
@@ -242,8 +273,7 @@ def check_reference(scenario: Scenario) -> None:
         raise Rejected("reference: red light")
     if time_to_collision(ego, agents, areas, contacts).time.min() <= TTC_BOUND:
         raise Rejected("reference: time to collision")
-    if first_discomfort(comfort_signals(ego)) is not None:
-        raise Rejected("reference: comfort")
     against = driven_against_lanes(ego, areas, geometry.lanes.borrow_allowed)
     if direction_compliance(against) < 1.0:
         raise Rejected("reference: direction")
+    return ego

@@ -16,6 +16,7 @@ from drive.errors import RunError
 from drive.scene import DT, Scenario
 from drive.vehicle import PACIFICA, Ego
 from evaluation.cli import main
+from evaluation.correlation import correlations
 from evaluation.engines import InProcess
 from evaluation.explain import explain
 from evaluation.leaderboard import build, gather, render
@@ -33,6 +34,7 @@ from evaluation.metrics.two_stage import (
     record_of,
     summarize,
 )
+from evaluation.navsim_results import write_two_stage
 from evaluation.results import RunFolder
 from evaluation.runner import evaluate
 from evaluation.starts.certify import STAGE, comfortable
@@ -42,6 +44,8 @@ from evaluation.starts.way import quintic
 from evaluation.suite import Suite, load_scene, resolve_suite
 from evaluation.verify import verify
 from planners.registry import resolve
+from scenarios.openscene import prepare
+from scenarios.openscene.windows import SceneFilter
 from scenarios.store import Store
 from tests.scenes import moving, straight_scene
 
@@ -371,3 +375,41 @@ def test_the_command_runs_it_and_writes_navsims_table(tmp_path: Path, capsys: py
     assert table["token"].iloc[-1] == "extended_pdm_score_combined"
     row = RunFolder(tmp_path / "run").rows().iloc[0]
     assert table["score"].iloc[-1] == pytest.approx(row["score"])
+
+
+def test_starts_are_exported_with_tokens_that_the_mapping_and_the_table_share(
+    suite: Suite, run: RunFolder, tmp_path: Path
+) -> None:
+    out = tmp_path / "export"
+    command = ["scenarios", "export", "--suite", "gen-quick", "--scenario", SCENES[0], "--format", "two-stage"]
+    assert main([*command, "--out", str(out)]) == 0
+    (row,) = json.loads((out / "two_stage.json").read_text())["reactive_all_mapping"]
+    original, previous, pairs = row
+    assert 12 <= len(pairs) <= 20
+    (path, *_) = write_two_stage(run)
+    tokens = set(pd.read_csv(path)["token"])
+    assert {original, previous, *(token for pair in pairs for token in pair)} <= tokens
+    prepared = prepare(out, Store(tmp_path / "store"), None, SceneFilter(num_future_frames=8, frame_interval=1))
+    known = {entry.id for entry in prepared}
+    assert {original, *(token for pair in pairs for token in pair)} <= known
+    assert len(list((out / "drivers").glob("*.safetensors"))) == 1 + len(pairs)
+
+
+def test_correlations_need_planners_and_the_protocol(run: RunFolder) -> None:
+    with pytest.raises(RunError, match="at least 3 planners"):
+        correlations(run.rows())
+    with pytest.raises(RunError, match="--protocol two-stage"):
+        correlations(run.rows().assign(protocol="navsim"))
+
+
+def test_a_measure_that_orders_planners_as_the_closed_loop_does_correlates_perfectly(run: RunFolder) -> None:
+    rows = pd.concat(
+        [
+            run.rows().assign(planner=f"p{n}", score=0.2 * n, **{"two_stage.closed_loop": 0.1 + 0.3 * n})
+            for n in range(3)
+        ]
+    ).drop_duplicates(["planner", "scenario", "seed"])
+    best = correlations(rows)[0]
+    assert best.pearson == pytest.approx(1.0)
+    assert best.kendall == pytest.approx(1.0)
+    assert best.scene_kendall == pytest.approx(1.0)
