@@ -125,18 +125,22 @@ class Moment:
     scenario: Scenario
     step: int
 
-    def standing_alone(self, fired: NDArray[np.bool_] | None = None) -> Scenario:
+    def standing_alone(self, fired: NDArray[np.int64] | None = None) -> Scenario:
         """The scenario that starts at this moment: scripted times count from here, and orders that were given before
-        (``fired [E]``, of those orders that are no cues) are given again at once. Drivers begin with what two samples
-        tell of them."""
+        are given again at once, in their order. Drivers begin with what two samples tell of them.
+
+        ``fired [E]`` are the samples after the scenario's start at which orders (not cues) were given, -1 for not yet.
+        """
         script = self.scenario.script.copy()
         passed = (self.step - self.scenario.start) * DT
         timed = script[:, Event.TRIGGER] == Trigger.TIME
         script[timed, Event.VALUE] -= passed
         script[:, Event.TIMEOUT] -= passed
         if fired is not None:
-            given = np.flatnonzero(script[:, Event.ACTION] != Action.CUE)[fired]
-            script[given, Event.TRIGGER], script[given, Event.VALUE] = Trigger.TIME, 0.0
+            orders = np.flatnonzero(script[:, Event.ACTION] != Action.CUE)
+            given = orders[fired >= 0]
+            script[given, Event.TRIGGER] = Trigger.TIME
+            script[given, Event.VALUE] = fired[fired >= 0] * DT - passed
         t0_us = self.scenario.t0_us + 100_000 * (self.step - self.scenario.start)
         return replace(self.scenario, start=self.step, script=script, t0_us=t0_us)
 
