@@ -95,7 +95,7 @@ def recovery(scenario: Scenario, step: int, disturbance: Disturbance) -> Scenari
     left = scenario.steps - 1 - alone.start
     motion = np.zeros((left + 1, MOTION_COLUMNS))
     motion[0] = known[-1]
-    plan = transition(task, motion[0], 0.0, float(motion[0, ARC]), NEVER, RETURN, 0.0)
+    plan = transition(task, motion[0], 0.0, float(motion[0, ARC]), NEVER, RETURN, 0.0, 0.0)
     if plan is None:
         return None
     world = compile_traffic(alone, "idm")
