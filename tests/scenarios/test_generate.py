@@ -206,7 +206,7 @@ def test_leads_brake_when_and_as_hard_as_the_knobs_say():  # type: ignore[no-unt
         brake = round((event["begin"] - knobs["event"] - 0.5) / (knobs["hold"] + 2.5))
         late = event["begin"] - knobs["event"] - brake * (knobs["hold"] + 2.5)
         assert 0 <= brake < knobs["brakes"]
-        assert -0.6 < late < (2.1 if brake == 0 else 0.2), scenario.id
+        assert -0.6 < late < (knobs["hold"] - 0.8 if brake == 0 else 0.2), scenario.id
         assert event["deceleration"] == pytest.approx(facts["deceleration"], abs=0.8), scenario.id
         assert event["time_gap"] == pytest.approx(facts["time_gap"], rel=0.15, abs=0.3)
         row = scenario.tracks.ids.index(event["agent"])
@@ -232,7 +232,7 @@ def test_an_ego_that_keeps_its_speed_in_its_lane_hits_somebody_in_most_hazard_sc
         # Centres this close can only be one inside the other.
         close = 0.5 * scenario.ego_vehicle.width + 0.5 * others.size[:, 1:]
         hit[scenario.family].append(bool(((gap < close) & others.valid).any()))
-    assert np.mean(hit["F01"]) > 0.7
+    assert np.mean(hit["F01"]) > 0.5
     assert np.mean(hit["F18"]) > 0.4
 
 
