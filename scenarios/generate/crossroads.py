@@ -135,6 +135,18 @@ class Crossroads:
         driven = set_off(self.path, self.arc, self.speed, self.style.acceleration)
         return DT * float(np.searchsorted(driven, arc - PACIFICA.front)) - RUN_IN + self.rest
 
+    def estimate(self, arc: float, ahead: float) -> float:
+        """Arrival time [s] at ``arc`` that a trigger reads ``ahead`` [s] before an undisturbed ego's front is there.
+
+        A trigger takes the ego to keep its speed, at least half the limit; an ego that gathers speed comes sooner.
+        """
+        driven = set_off(self.path, self.arc, self.speed, self.style.acceleration)
+        step = round((self.ego_time(arc) - ahead + RUN_IN - self.rest) / DT)
+        step = min(max(step, 1), len(driven) - 1)
+        speed = float(driven[step] - driven[step - 1]) / DT
+        limit = float(np.interp(arc, self.way.arc, self.way.limit))
+        return float(arc - PACIFICA.front - driven[step]) / max(speed, 0.5 * limit)
+
 
 def draw_crossroads(
     wish: Wish, road: RoadClass, section: Section, side: Section, rng: Rng, straight: Section | None = None

@@ -3,30 +3,30 @@
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import Action, AgentKind, Trigger
+from drive.scene import DT, Action, AgentKind, Trigger
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.crossroads import Crossroads
 from scenarios.generate.junction import Movement
 from scenarios.generate.paths import at_arc
-from scenarios.generate.reference import Style, ego_path, free_times
+from scenarios.generate.reference import Style, ego_path
 from scenarios.generate.search import SPACING
 from scenarios.generate.timing import RUN_IN
 
 AHEAD = 4.5  # s before the ego's arrival at which it is decided
 RATE = 2.5  # m/s2
 MEETING = 3.5  # m: half a car's length and half the ego's width
+BRAKING_LOSS = 2.0  # m that a brake in the last second costs
 GO = 2.0  # s before the ego's arrival at which a feint ends
 FEINT_BRAKES, FEINT_GOES = 2.5, 3.0  # m/s2
 
 
 def _feint_loss(speed: float) -> float:
     """Time [s] that slowing down to half of ``speed`` [m/s] and speeding up again costs."""
-    slow = 0.5 * speed
-    braking, gathering = slow / FEINT_BRAKES, min(slow / FEINT_GOES, GO)
-    lost = 0.5 * slow * braking + slow * max(AHEAD - GO - braking, 0.0)
-    lost += (slow - 0.5 * FEINT_GOES * gathering) * gathering + max(GO - gathering, 0.0) * (
-        speed - slow - FEINT_GOES * gathering
-    )
+    now, lost = speed, 0.0
+    for step in range(round(AHEAD / DT)):
+        now += DT * (-FEINT_BRAKES if step * DT < AHEAD - GO else FEINT_GOES)
+        now = min(max(now, 0.5 * speed), speed)
+        lost += (speed - now) * DT
     return lost / speed
 
 
@@ -73,16 +73,16 @@ def violate(
     limit = float(way.limit[0])
     factor = float(np.clip(speed / limit, 0.7, 1.3))
     path = ego_path(way, Style(factor=factor, lateral=3.0))
-    times, stations = free_times(path), SPACING * np.arange(len(path))
+    stations = SPACING * np.arange(len(path))
+    if brakes:
+        offset -= BRAKING_LOSS / speed
     time = cross.ego_time(mine) + offset + RUN_IN
     through = float(np.interp(others, stations, path[:, 4]))
     if feint:
         time -= _feint_loss(through)
-    begin = float(np.interp(others, stations, times)) - time
-    if begin < 0.0:
+    arc = others - through * time  # at one speed all the way
+    if arc < size[0]:
         return [], []
-    arc = float(np.interp(begin, times, stations))
-    pace = float(np.interp(arc, stations, path[:, 4]))
     driver = {
         Driver.SPEED_FACTOR: factor,
         Driver.COURTESY: 0.0,
@@ -93,23 +93,25 @@ def violate(
         Driver.LATERAL_ACCELERATION: 3.0,
         Driver.YELLOW_DECELERATION: 5.0,
     }
-    actor = driving(way, arc, pace, AgentKind.CAR, size, critical=hazard, role=role, driver=driver)
-    if actor is None or arc < size[0]:
+    actor = driving(way, arc, through, AgentKind.CAR, size, critical=hazard, role=role, driver=driver)
+    if actor is None:
         return [], []
     place = at_arc(cross.way, mine)[:2]
     arrival = cross.ego_time(mine)
     # until it is decided it keeps its speed, whatever the light: hazard and twin look alike
-    events: list[tuple[float, ...]] = [(0.0, Trigger.TIME, 0.0, *place, 0.0, Action.SPEED, RATE, pace)]
+    events: list[tuple[float, ...]] = [(0.0, Trigger.TIME, 0.0, *place, 0.0, Action.SPEED, RATE, through)]
     timeout = max(arrival - AHEAD, 0.0) + 6.0
     first = offset - 0.5 * size[0] / max(through, 3.0)  # its front is there before its centre
+    decide = cross.estimate(mine, AHEAD)
     if not hazard:
-        events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.NORMAL, 0.0, 0.0))
+        events.append((0.0, Trigger.EGO_ARRIVAL, decide, *place, timeout, Action.NORMAL, 0.0, 0.0))
         return [actor], events
     if feint:
-        events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.SPEED, FEINT_BRAKES, 0.5 * through))
-        events.append((0.0, Trigger.EGO_ARRIVAL, GO, *place, timeout + 2.5, Action.SPEED, FEINT_GOES, through))
+        go = cross.estimate(mine, GO)
+        events.append((0.0, Trigger.EGO_ARRIVAL, decide, *place, timeout, Action.SPEED, FEINT_BRAKES, 0.5 * through))
+        events.append((0.0, Trigger.EGO_ARRIVAL, go, *place, timeout + 2.5, Action.SPEED, FEINT_GOES, through))
     else:
-        events.append((0.0, Trigger.EGO_ARRIVAL, AHEAD, *place, timeout, Action.MEET, RATE, first))
+        events.append((0.0, Trigger.EGO_ARRIVAL, decide, *place, timeout, Action.MEET, RATE, first))
     if brakes:
         events.append((0.0, Trigger.EGO_ARRIVAL, 0.9, *place, timeout + 4.0, Action.SPEED, 5.0, 0.4 * through))
     return [actor], events

@@ -50,5 +50,5 @@ def cross_behind(
         row = float(index + number)
         timeout = float(np.clip(arrival - lead, 0.5, 9.0)) + 5.0
         events.append((row, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0))
-        events.append((row, Trigger.EGO_ARRIVAL, lead, *place, timeout, Action.SPEED, rate, pace))
+        events.append((row, Trigger.EGO_ARRIVAL, cross.estimate(arc, lead), *place, timeout, Action.SPEED, rate, pace))
     return actors, events

@@ -23,6 +23,7 @@ from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, draw_section
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.sight import build_up
 
 CRITICAL = {Movement.THROUGH: 6.5, Movement.RIGHT: 6.2, Movement.LEFT: 7.1}  # s
 KNOBS = {
@@ -39,6 +40,7 @@ KNOBS = {
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
     "cyclist": Knob(),
     "cyclist_offset": Knob(-1.0, 1.0),
+    "sight": Knob(20.0, 100.0),
     "density": Knob(0.2, 0.9),
 }
 
@@ -57,6 +59,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     cross = stage_crossroads(Wish(shape, control, turn, True, knobs["arrival"]), RESIDENTIAL, section, side, draws)
     if cross is None:
         return None
+    cross = build_up(cross, knobs["sight"], 11.0)
     cast = draws("cast")
     legs = [leg for leg in (cross.leg(Movement.RIGHT), cross.leg(Movement.LEFT)) if leg is not None]
     options = {leg: [n for n in cross.movements(leg) if cross.movement(n) is Movement.THROUGH] for leg in legs}
@@ -102,6 +105,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        occlusion=True,
         rest=cross.rest,
         event=cross.line,
         slack=knobs["quality"],

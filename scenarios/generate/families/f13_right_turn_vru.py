@@ -137,7 +137,7 @@ def _right_hook(
     if cyclist is None:
         return [], []
     place = line[theirs]
-    meet = (0.0, Trigger.EGO_ARRIVAL, 4.0, *place, time + 5.0, Action.MEET, 1.2, offset - 0.2)
+    meet = (0.0, Trigger.EGO_ARRIVAL, cross.estimate(arc, 4.0), *place, time + 5.0, Action.MEET, 1.2, offset - 0.2)
     return [cyclist], [tuple(float(value) for value in meet)]
 
 

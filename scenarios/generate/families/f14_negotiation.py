@@ -22,6 +22,7 @@ from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import RESIDENTIAL, draw_section
 from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.sight import build_up
 from scenarios.generate.violators import arrival_offset
 
 HESITATE, WAVE, PUSH, NORMAL = range(4)
@@ -38,6 +39,7 @@ KNOBS = {
     "turn": Knob(),
     "shape": Knob(choices=(0, 0, 1)),
     "arrival": Knob(6.0, 8.5),
+    "sight": Knob(10.0, 60.0),
     "density": Knob(0.1, 0.6),
 }
 
@@ -56,6 +58,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     cross = stage_crossroads(Wish(shape, control, turn, False, knobs["arrival"]), RESIDENTIAL, section, side, draws)
     if cross is None:
         return None
+    cross = build_up(cross, knobs["sight"], 12.0)
     cast = draws("cast")
     deadlock = knobs["deadlock"] < 0.2
     manner = WAVE if deadlock else int(knobs["manner"])
@@ -83,6 +86,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        occlusion=True,
         rest=cross.rest,
         event=cross.line,
         slack=1.05 + 0.5 * knobs["first"] + 0.1 * (3.0 - knobs["others"]),
@@ -131,10 +135,21 @@ def _script(
         return []
     late = arrival_offset(knobs["first"], speed)
     if not all_way:
-        return [_event(0, Trigger.EGO_ARRIVAL, 4.0, place, time + 4.0, Action.MEET, 2.0, late - 2.3 / speed)]
+        return [
+            _event(
+                0,
+                Trigger.EGO_ARRIVAL,
+                cross.estimate(mine, 4.0),
+                place,
+                time + 4.0,
+                Action.MEET,
+                2.0,
+                late - 2.3 / speed,
+            )
+        ]
     # it has stopped at its line, and it is its turn: its middle is in the ego's way as the ego comes
     line = float(cross.way_through(connector).begin[1])
-    go = float(np.sqrt(2.0 * (theirs - line + 3.3) / PUSHING)) - late
+    go = cross.estimate(mine, float(np.sqrt(2.0 * (theirs - line + 3.3) / PUSHING)) - late)
     return [
         _event(0, Trigger.TIME, time + 1.0, place, time + 1.0, Action.SPEED, 3.0, 0.0),
         _event(0, Trigger.EGO_ARRIVAL, go, place, time + 7.0, Action.SPEED, PUSHING, speed),

@@ -8,6 +8,7 @@ from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, draw_section
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.sight import build_up
 from scenarios.generate.signals import SignalPlan
 from scenarios.generate.timing import RUN_IN
 from scenarios.generate.violators import arrival_offset, violate
@@ -25,6 +26,7 @@ KNOBS = {
     "lanes": Knob(choices=(1, 1, 2)),
     "lane": Knob(),
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
+    "sight": Knob(15.0, 60.0),
     "density": Knob(0.2, 1.0),
 }
 
@@ -43,7 +45,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"])
     if cross is None:
         return None
-    across = knobs["oncoming"] < 0.25
+    cross = build_up(cross, knobs["sight"], 14.0)
+    across = knobs["oncoming"] < 0.2
     leg = cross.leg(Movement.THROUGH if across else Movement.LEFT if knobs["from_left"] > 0.5 else Movement.RIGHT)
     if leg is None:
         return None
@@ -64,7 +67,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     signals: tuple[SignalPlan, ...] = ()
     if signal:
         signals = (SignalPlan(0, cross.way.lanes[1], LightState.GREEN, RUN_IN - 4.0, green=50.0),)
-    actors += surroundings(cross, draws, knobs["density"], (leg,))
+    actors += surroundings(cross, draws, knobs["density"], tuple(range(4)))
     return Setting(
         cross.network,
         cross.way,
@@ -73,6 +76,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        occlusion=True,
         rest=cross.rest,
         event=cross.line,
         signals=signals,
