@@ -39,7 +39,6 @@ KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2)),
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
     "cyclist": Knob(),
-    "cyclist_offset": Knob(-1.0, 1.0),
     "sight": Knob(20.0, 100.0),
     "density": Knob(0.2, 0.9),
 }
@@ -93,7 +92,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         before = [row for row, time in enumerate(times) if time < there + stop + knobs["best_after"] + 0.5]
         events = dawdle(before[-1], times[before[-1]], float(side.limit)) if before else []
     if knobs["cyclist"] < 0.25:
-        actors += _cyclist(cross, keys[0], there + stop + knobs["cyclist_offset"], cast)
+        actors += _cyclist(cross, keys[0], there + stop + float(cast.uniform(-1.0, 1.0)), cast)
     blocker = stander(cross, cast)
     actors += [] if blocker is None else [blocker]
     actors += surroundings(cross, draws, knobs["density"], tuple(legs))
