@@ -25,8 +25,8 @@ from scenarios.generate.street import street
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 1)),
     "ratio": Knob(1.05, 1.7),
-    "arrival": Knob(2.5, 5.0),
-    "wait": Knob(-0.5, 2.5),
+    "arrival": Knob(0.8, 3.0),
+    "wait": Knob(-1.5, 1.2),
     "block": Knob(5.0, 18.0),
     "intrusion": Knob(1.9, 2.9),
     "oncoming_speed": Knob(0.8, 1.0),
@@ -37,11 +37,12 @@ KNOBS = {
 }
 CLEARANCE = 0.55  # m between the ego and what stands in the lane
 ROOM = 14.0  # m between the ego's front and the blockage where it would wait
+EARLIEST = 2.0  # s after the start: before, nobody has decided anything
 PRICE = 0.2  # per second in the oncoming lane
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """A two-lane street with a dashed centre line; the ego reaches the blockage 2.5 to 5 s after the start."""
+    """A two-lane street with a dashed centre line; the ego reaches the blockage 0.8 to 3 s after the start."""
     found = street(
         draws,
         int(knobs["road_class"]),
@@ -73,7 +74,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     limit = float(np.interp(place, other.arc, other.limit))
     speed = knobs["oncoming_speed"] * limit
     gap = knobs["ratio"] * time_needed(block, speed)
-    open_at = knobs["arrival"] + knobs["wait"]
+    open_at = max(knobs["arrival"] + knobs["wait"], EARLIEST)
     times = platoon_times(cast, open_at, int(knobs["before"]), backward=True)
     times += platoon_times(cast, open_at + gap, int(knobs["after"]), backward=False)
     stream = approaching(other, place, times, speed, cast)

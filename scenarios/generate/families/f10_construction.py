@@ -17,7 +17,7 @@ from scenarios.generate.street import street
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1)),
-    "arrival": Knob(3.0, 7.0),
+    "arrival": Knob(2.0, 4.5),
     "shift": Knob(1.0, 3.5),
     "taper": Knob(1.0, 1.5),
     "length": Knob(10.0, 30.0),
@@ -37,7 +37,7 @@ TIGHT, HARD = 2.7, 3.5  # m: the channel an expert just fits through, the greate
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """A two-lane street; the ego reaches the first cone 3 to 7 s after the start."""
+    """A two-lane street; the ego reaches the first cone 2 to 4.5 s after the start."""
     found = street(
         draws,
         int(knobs["road_class"]),
