@@ -1,6 +1,7 @@
 """Leaving the lane: exact lines beside the way, stretches read from the map, and what the reference makes of them."""
 
 import numpy as np
+import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,19 +130,24 @@ def test_nothing_that_stands_is_passed_closer_than_a_hand():  # type: ignore[no-
             assert clearance(scenario) > 0.1, scenario.id
 
 
+def box(x: float, y: float, heading: float, length: float, width: float) -> shapely.Polygon:
+    """A vehicle's outline."""
+    corners = np.array(((0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5), (0.5, -0.5))) * (length, width)
+    turn = np.array(((np.cos(heading), np.sin(heading)), (-np.sin(heading), np.cos(heading))))
+    return shapely.Polygon(corners @ turn + (x, y))
+
+
 def clearance(scenario: Scenario) -> float:
-    """Least distance [m] across between the ego's side and the middle of a static object, less half its diagonal."""
+    """Least distance [m] between the ego and a static object."""
     tracks, car = scenario.tracks, scenario.ego_vehicle
-    center = center_from_rear_axle(scenario.reference[scenario.start :], car)
-    least = np.inf
-    for row in np.flatnonzero(np.isin(tracks.kind, STATIC_KINDS)):
-        gap = tracks.position[row, scenario.start] - center[:, :2]
-        along = gap[:, 0] * np.cos(center[:, 2]) + gap[:, 1] * np.sin(center[:, 2])
-        across = np.abs(gap[:, 1] * np.cos(center[:, 2]) - gap[:, 0] * np.sin(center[:, 2]))
-        beside = np.abs(along) < car.length / 2
-        if beside.any():
-            least = min(least, float(across[beside].min()) - car.width / 2 - float(tracks.size[row].max()) / 2)
-    return least
+    center = center_from_rear_axle(scenario.reference[scenario.start :: 2], car)
+    ego = np.array([box(*pose, car.length, car.width) for pose in center])
+    rows = np.flatnonzero(np.isin(tracks.kind, STATIC_KINDS))
+    things = [
+        box(*tracks.position[row, scenario.start], tracks.heading[row, scenario.start], *tracks.size[row])
+        for row in rows
+    ]
+    return min((float(shapely.distance(ego, thing).min()) for thing in things), default=np.inf)
 
 
 def test_alternatives_are_valid_and_apart():  # type: ignore[no-untyped-def]
