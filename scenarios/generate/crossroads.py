@@ -183,11 +183,14 @@ def stage_crossroads(
     *,
     straight: Section | None = None,
     lane: float = 0.5,
+    rest: tuple[float, float] = (1.2, 3.0),
     **style: float,
 ) -> Crossroads | None:
     """Build the junction of a wish and put the ego before it, or None where that does not work.
 
-    ``lane`` in [0, 1) picks one of the ego's lanes that allow its turn; ``style`` fixes traits of the ego.
+    ``rest`` is the range of times [s] after the beginning of the warm-up at which the ego sets off; it should be early
+    where nobody has to wait, or one who keeps the speed of the first moment meets nobody. ``lane`` in [0, 1) picks one
+    of the ego's lanes that allow its turn; ``style`` fixes traits of the ego.
     """
     rng = draws("map")
     draw = draw_crossroads(wish, road, section, side, rng, straight)
@@ -211,14 +214,14 @@ def stage_crossroads(
     traits = draw_style(draws("style"), **style)
     path = ego_path(way, traits)
     line = float(way.begin[1])
-    speed, arc, rest = 0.0, line - 60.0, float(draws("set-off").uniform(1.2, 3.0))
+    speed, arc, stands = 0.0, line - 60.0, float(draws("set-off").uniform(*rest))
     for _ in range(3):
         driven = set_off(path, arc, speed, traits.acceleration)
-        arc += line - PACIFICA.front - float(driven[round((RUN_IN - rest + wish.arrival) / DT)])
+        arc += line - PACIFICA.front - float(driven[round((RUN_IN - stands + wish.arrival) / DT)])
         if arc < 25.0:
             return None
     own = {value: key for key, value in network.connector_lanes.items()}[way.lanes[1]][1]
-    return Crossroads(network, way, traits, path, arc, speed, rest, line, own)
+    return Crossroads(network, way, traits, path, arc, speed, stands, line, own)
 
 
 def set_off(path: Float, arc: float, speed: float, acceleration: float) -> Float:

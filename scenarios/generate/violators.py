@@ -13,7 +13,9 @@ from scenarios.generate.search import SPACING
 from scenarios.generate.timing import RUN_IN
 
 AHEAD = 4.5  # s before the ego's arrival at which it is decided
-RATE = 2.5  # m/s2
+APPROACH = 7.0  # s before the ego's arrival from which it hurries
+SLOW_SHARE, FEINT_SHARE = 0.5, 0.75  # share of its speed before that; it has to be at full speed when it is decided
+RATE = 3.5  # m/s2
 MEETING = 3.5  # m: half a car's length and half the ego's width
 BRAKING_LOSS = 2.0  # m that a brake in the last second costs
 GO = 2.0  # s before the ego's arrival at which a feint ends
@@ -78,9 +80,12 @@ def violate(
         offset -= BRAKING_LOSS / speed
     time = cross.ego_time(mine) + offset + RUN_IN
     through = float(np.interp(others, stations, path[:, 4]))
+    early = min(APPROACH, cross.ego_time(mine) - 0.1)
+    slow = (FEINT_SHARE if feint else SLOW_SHARE) * through
+    fast = through * (early + offset) - 0.5 * (through - slow) ** 2 / RATE
     if feint:
-        time -= _feint_loss(through)
-    arc = others - through * time  # at one speed all the way
+        fast -= _feint_loss(through) * through
+    arc = others - fast - slow * (time - early - offset)
     if arc < size[0]:
         return [], []
     driver = {
@@ -93,14 +98,18 @@ def violate(
         Driver.LATERAL_ACCELERATION: 3.0,
         Driver.YELLOW_DECELERATION: 5.0,
     }
-    actor = driving(way, arc, through, AgentKind.CAR, size, critical=hazard, role=role, driver=driver)
+    actor = driving(way, arc, slow, AgentKind.CAR, size, critical=hazard, role=role, driver=driver)
     if actor is None:
         return [], []
     place = at_arc(cross.way, mine)[:2]
     arrival = cross.ego_time(mine)
-    # until it is decided it keeps its speed, whatever the light: hazard and twin look alike
-    events: list[tuple[float, ...]] = [(0.0, Trigger.TIME, 0.0, *place, 0.0, Action.SPEED, RATE, through)]
     timeout = max(arrival - AHEAD, 0.0) + 6.0
+    # until it is decided it drives without a look at the light, slowly while the ego is far: hazard and twin look alike
+    come = cross.estimate(mine, early)
+    events: list[tuple[float, ...]] = [
+        (0.0, Trigger.TIME, 0.0, *place, 0.0, Action.SPEED, RATE, slow),
+        (0.0, Trigger.EGO_ARRIVAL, come, *place, timeout - 2.0, Action.SPEED, RATE, through),
+    ]
     first = offset - 0.5 * size[0] / max(through, 3.0)  # its front is there before its centre
     decide = cross.estimate(mine, AHEAD)
     if not hazard:

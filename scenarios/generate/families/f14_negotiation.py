@@ -33,7 +33,7 @@ KNOBS = {
     "others": Knob(choices=(1, 2, 2, 3)),
     "first": Knob(),
     "second": Knob(-1.5, 2.0),
-    "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, PUSH, PUSH, NORMAL)),
+    "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, PUSH, PUSH, PUSH, NORMAL)),
     "deadlock": Knob(),
     "deadlock_time": Knob(2.0, 4.0),
     "turn": Knob(),
@@ -55,7 +55,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         turn = Movement.LEFT
     all_way = knobs["all_way"] > 0.5
     control = Control.ALL_WAY if all_way else Control.NONE
-    cross = stage_crossroads(Wish(shape, control, turn, False, knobs["arrival"]), RESIDENTIAL, section, side, draws)
+    wish = Wish(shape, control, turn, False, knobs["arrival"])
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.0, 1.0))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 12.0)

@@ -52,7 +52,16 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         turn = Movement.RIGHT
     straight = replace(section, forward=2, backward=3) if case == ARROW else None
     wish = Wish(Shape.CROSS, Control.SIGNAL, turn, False, knobs["arrival"], crosswalks=bool(rng.random() < 0.6))
-    cross = stage_crossroads(wish, road, section, side, draws, straight=straight, lane=knobs["lane"])
+    cross = stage_crossroads(
+        wish,
+        road,
+        section,
+        side,
+        draws,
+        straight=straight,
+        lane=knobs["lane"],
+        rest=(0.0, 0.8) if case == LATE else (1.2, 3.0),
+    )
     if cross is None:
         return None
     plan, slack = light_plan(case, cross, knobs)

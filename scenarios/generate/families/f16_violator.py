@@ -42,7 +42,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     signal = knobs["signal"] > 0.5
     control = Control.SIGNAL if signal else Control.STOP
     wish = Wish(Shape.CROSS, control, Movement.THROUGH, False, knobs["arrival"], crosswalks=rng.random() < 0.4)
-    cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"])
+    cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"], rest=(0.0, 0.8))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 14.0)
