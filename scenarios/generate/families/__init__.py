@@ -4,6 +4,7 @@ from scenarios.generate.families.f01_lead_brake import F01
 from scenarios.generate.families.f02_cut_in import F02
 from scenarios.generate.families.f03_cut_out_reveal import F03
 from scenarios.generate.families.f04_slow_lead_overtake import F04
+from scenarios.generate.families.f05_mandatory_lane_change import F05
 from scenarios.generate.families.f06_merge_ramp import F06
 from scenarios.generate.families.f07_lane_drop_zip import F07
 from scenarios.generate.families.f08_blocked_lane import F08
@@ -29,6 +30,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F02,
         F03,
         F04,
+        F05,
         F06,
         F07,
         F08,

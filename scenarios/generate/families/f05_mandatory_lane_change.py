@@ -1,0 +1,132 @@
+"""F05 mandatory lane change: the route leaves by an exit, and the ego is one to three lanes away from it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from drive.drivers import Driver
+from scenarios.generate.actors import Actor
+from scenarios.generate.beside import neighbour_stretches
+from scenarios.generate.flow import flow_times, platoon
+from scenarios.generate.geometry import Float
+from scenarios.generate.junction import Section
+from scenarios.generate.knobs import Knob
+from scenarios.generate.layout import GUTTER, Layout
+from scenarios.generate.network import Network, build_network
+from scenarios.generate.paths import at_arc, ego_ways, shortest_way
+from scenarios.generate.ramps import Nose, ramp_road
+from scenarios.generate.reference import draw_style
+from scenarios.generate.seams import Seam, calm_length
+from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.timing import RUN_IN, run_up
+
+NEEDED = 2.4  # s between two vehicles into whose lane somebody can change at their speed
+DENSITIES = (10.0, 22.0, 38.0)  # vehicles per kilometre of the lane that the ego has to reach
+KNOBS = {
+    "limit": Knob(choices=(13.89, 13.89, 16.67, 19.44)),
+    "lanes": Knob(choices=(2, 2, 3, 3, 4)),
+    "away": Knob(choices=(1, 1, 1, 2, 3)),
+    "distance": Knob(120.0, 350.0),
+    "density": Knob(choices=(0, 1, 1, 2, 2)),
+    "opening": Knob(1.1, 1.7),
+    "abreast": Knob(-0.6, 0.6),
+    "ahead": Knob(),
+    "pace": Knob(0.6, 0.8),
+    "courtesy": Knob(),
+    "blocker": Knob(),
+    "trucks": Knob(0.0, 0.25),
+}
+
+
+def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """The exit lane begins 120 to 350 m ahead of where the ego is at the start; the lane beside it is full but for one
+    gap."""
+    rng = draws("map")
+    limit, lanes = knobs["limit"], int(knobs["lanes"])
+    away = min(int(knobs["away"]), lanes - 1)
+    speed = knobs["pace"] * limit
+    # Four seconds per lane that is to be crossed at least, within what is reached in the scene.
+    distance = float(np.clip(knobs["distance"], max((5.0 + 4.0 * away) * speed, 120.0), 17.0 * speed))
+    width = float(rng.uniform(3.3, 3.7))
+    main = Section(lanes, 0, width, 0.0, GUTTER, 0.0, 0.0, limit, "arterial")
+    ramp = Section(1, 0, width, 0.0, GUTTER, 0.0, 0.0, max(0.7 * limit, 8.33), "arterial")
+    nose = Nose(main, ramp, False, float(rng.uniform(1.5, 2.2)), float(rng.uniform(0.09, 0.13)), True)
+    pairs = (*((lane, lane) for lane in range(lanes)), (lanes - 1, lanes))
+    taper = Seam(main, nose.joined, float(np.clip(calm_length(width, limit), 30.0, 70.0)), 0.0, pairs, ())
+    before = run_up(limit) + speed * RUN_IN + distance
+    leaving = ramp_road(24.0 * 1.2 * limit + 80.0, float(rng.uniform(60.0, 110.0)), 0.7, ramp.limit, to_nose=False)
+    leaving[:, 1:] *= -1.0
+    roads = (_straight(before), _straight(float(rng.uniform(40.0, 90.0))), leaving)
+    onward = {1: _straight(24.0 * 1.2 * limit + 80.0)}
+    layout = Layout(main, roads, (taper, nose), None, ({}, onward), bool(rng.random() < 0.3), False)
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(limit))
+    if network is None or not (ways := ego_ways(network)):
+        return None
+    way = ways[-1]
+    arc = run_up(limit)
+    # The ego drives with the stream: who hurries past it only arrives early where there is no gap.
+    style = draw_style(draws("style"), factor=1.1 * knobs["pace"], headway=float(draws("headway").uniform(1.0, 1.4)))
+    last = float(way.begin[1])
+    side = -network.side * away * width
+    beside = neighbour_stretches(network, way, 0.0, last, away)
+    ends = _ends(network)
+    carriageway = [lane for (road, forward, _), lane in network.road_lanes.items() if forward and road in ends]
+    actors: list[Actor] = []
+    for lane in range(lanes):
+        source = shortest_way(network, network.road_lanes[0, True, lane], carriageway)
+        if source is None:
+            return None
+        gap = lanes - 1 - lane  # lanes between it and the exit
+        own, target = gap == away, gap == away - 1
+        times = _times(knobs, draws(f"lane {lane}"), speed, own, target)
+        cast = draws(f"platoon {lane}")
+        items = platoon(source, arc, times, speed, cast, trucks=knobs["trucks"], driver=_driver(knobs))
+        here = at_arc(source, arc)[:2]
+        clear = 14.0 + 1.0 * speed if own else 0.0
+        actors += [item for item in items if np.hypot(*(item.pose[:2] - here)) >= clear]
+    facts = {"away": away, "distance": round(distance, 1)}
+    return Setting(
+        network,
+        way,
+        arc,
+        speed,
+        style,
+        actors[:34],
+        [],
+        event=arc + speed * (RUN_IN + 3.0),
+        side=side,
+        beside=beside,
+        slack=knobs["opening"],
+        facts=facts,
+    )
+
+
+def _times(knobs: Mapping[str, float], rng: np.random.Generator, speed: float, own: bool, target: bool) -> Float:
+    """When vehicles of one lane pass the place where the ego begins: negative for those ahead of it [s]."""
+    spacing = 1000.0 / DENSITIES[int(knobs["density"])] / speed
+    if target:
+        opening = (knobs["abreast"], knobs["abreast"] + knobs["opening"] * NEEDED)
+        if knobs["ahead"] < 0.5:
+            opening = (knobs["abreast"] - knobs["opening"] * NEEDED, knobs["abreast"])
+        flow = (min(spacing, 2.0), 0.2, 1.1, 0.95 * NEEDED if knobs["density"] >= 1 else 4.0)
+        return flow_times(rng, opening, flow, (-9.0, 8.0))
+    free = (-2.2, 2.2) if own else (0.0, 1.5)
+    return flow_times(rng, free, (max(spacing, 2.2), 0.3, 1.5, 9.0), (-9.0, 8.0))
+
+
+def _driver(knobs: Mapping[str, float]) -> dict[Driver, float]:
+    """Drivers beside the ego: one in five scenes they close up on whoever wants to come in."""
+    headway = 0.6 if knobs["blocker"] < 0.2 else 0.8 + 0.6 * knobs["courtesy"]
+    return {Driver.COURTESY: knobs["courtesy"], Driver.HEADWAY: headway}
+
+
+def _ends(network: Network) -> set[int]:
+    """Roads at which the carriageway ends: neither the ego's exit nor a road that leads on."""
+    return {n for n, road in enumerate(network.roads) if road.end is None and n != network.corridor[-1]}
+
+
+def _straight(length: float) -> Float:
+    return np.array(((length, 0.0, 0.0),))
+
+
+F05 = Family("F05", KNOBS, stage)
