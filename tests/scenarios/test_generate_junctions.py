@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import shapely
 
-from drive.map import StopCause
+from drive.map import Layer, StopCause
 from drive.scene import DT, LightState, Scenario
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate import Recipe, build
@@ -180,3 +181,27 @@ def test_drivers_who_have_the_right_of_way_do_not_slow_down_for_an_ego_that_stop
                 kept.append(float(speed.min() / speed[0]))
     assert len(kept) > 5
     assert np.quantile(kept, 0.25) > 0.7
+
+
+def test_violators_from_the_side_are_in_the_way_of_an_ego_that_drives_on():  # type: ignore[no-untyped-def]
+    late = [
+        abs(event["dta"])
+        for index in range(8)
+        for event in scene("F16", index).provenance["events"]
+        if event["kind"] == "crossing" and event["role"] == "violator"
+    ]
+    assert len(late) >= 3
+    assert np.median(late) < 0.5
+
+
+def test_buildings_stand_beside_the_road_and_some_scenes_have_them():  # type: ignore[no-untyped-def]
+    built = 0
+    for family in ("F12", "F14", "F16"):
+        for index in FEW:
+            made = scene(family, index)
+            assert made.occlusion
+            road = shapely.union_all([shapely.Polygon(rings[0], rings[1:]) for rings in made.map.areas(Layer.DRIVABLE)])
+            for rings in made.map.areas(Layer.OCCLUDER):
+                built += 1
+                assert not shapely.Polygon(rings[0]).intersects(road)
+    assert built >= 6
