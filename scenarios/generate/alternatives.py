@@ -80,7 +80,7 @@ def _manners(setting: Setting) -> Iterator[tuple[str, Setting]]:
 def _driven(scenario: Scenario, setting: Setting, name: str) -> Scenario | None:
     """The scenario with another drive from its start on, or None where that is not a valid one."""
     beside = np.array([item.row() for item in setting.beside]).reshape(-1, 5)
-    task = ego_task(setting.network, setting.way, setting.style, scenario.lights, beside, setting.lane_end)
+    task = ego_task(setting.network, setting.cautious_way(), setting.style, scenario.lights, beside, setting.lane_end)
     first = scenario.reference[scenario.start]
     begin = _row_of(task.path, first)
     if begin is None:

@@ -54,7 +54,9 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
     families = families_of(recipe)
     knobs = _knobs(recipe, families)
     funnel = Counter() if funnel is None else funnel
-    for attempt in range(ATTEMPTS):
+    # the twin of a scene is that scene: of the same draw, not of the first that works without the hazard
+    begin = build(replace(recipe, twin=False)).provenance["attempt"] if recipe.twin else 0
+    for attempt in range(begin, ATTEMPTS):
         try:
             setting = _stage(recipe, families, knobs, attempt)
             if setting is None:
@@ -115,7 +117,8 @@ def _knobs(recipe: Recipe, families: tuple[Family, ...]) -> dict[str, float]:
 
 def _task(setting: Setting, lights: Lights) -> Task:
     beside = np.array([item.row() for item in setting.beside]).reshape(-1, 5)
-    return ego_task(setting.network, setting.way, setting.style, lights, beside, setting.lane_end)
+    task = ego_task(setting.network, setting.cautious_way(), setting.style, lights, beside, setting.lane_end)
+    return task._replace(holds=np.array(sorted({*task.holds, *setting.holds}), np.float64))
 
 
 def _named(family: Family, families: tuple[Family, ...]) -> list[tuple[str, Knob]]:
@@ -155,7 +158,7 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     for row, actor in enumerate(setting.actors):
         for column, value in actor.driver.items():
             drivers[row, column] = value
-    driven, speed = free_drive(ego_path(setting.way, setting.style), setting.arc, setting.speed, FUTURE)
+    driven, speed = free_drive(ego_path(setting.cautious_way(), setting.style), setting.arc, setting.speed, FUTURE)
     _check_standing(driven, speed, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = _task(setting, lights)

@@ -6,10 +6,13 @@ gap, go or wait) it is how little the best gap exceeds the gap needed.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from drive.cues import LiveCues
 from drive.scene import DT, Action, AgentKind, Cue, Event, LightState, Scenario, Trigger
 from drive.traffic import TrafficWorld
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
@@ -31,6 +34,8 @@ from scenarios.generate.reference import ego_path, path_states
 from scenarios.generate.rolling import roll_scenario
 from scenarios.generate.search import SPACING, SPEED, Others
 from scenarios.generate.setting import Setting
+
+Bool = NDArray[np.bool_]
 
 HARDEST = 1.5
 MISSED = 1.5  # s of post-encroachment time that make no conflict
@@ -62,6 +67,28 @@ def measure(
     return min(1.0, hard[0] + 0.1 * sum(value > 0.25 for value in hard[1:])), events
 
 
+def _as_met(scenario: Scenario, drive: Float, others: Others) -> Scenario:
+    """The scenario as the nominal ego meets it: tracks, and the cues that the script shows to it."""
+    tracks, start = scenario.tracks, scenario.start
+    pairs = (
+        (tracks.position, others.position),
+        (tracks.heading, others.heading),
+        (tracks.velocity, others.velocity),
+        (tracks.valid, others.valid),
+    )
+    position, heading, velocity, valid = (np.concatenate((past[:, :start], now), axis=1) for past, now in pairs)
+    ego = np.concatenate((scenario.reference[:start], drive))
+    cues = LiveCues(scenario).show(ego, position, heading, velocity, len(ego))
+    cues[~valid] = 0
+    met = replace(tracks, position=position, heading=heading, velocity=velocity, valid=valid, cues=cues)
+    return replace(scenario, tracks=met)
+
+
+def _in_view(seen: Bool, step: int) -> int:
+    """The first sample from ``step`` on at which somebody is in view; ``step`` if there is none."""
+    return step + int(seen[step:].argmax())
+
+
 def _of_slack(slack: float) -> float:
     return round(float(np.clip((1.8 - slack) / 0.8, 0.0, 1.0)), 4)
 
@@ -71,7 +98,13 @@ def _conflicts(
 ) -> list[dict[str, Any]]:
     path = ego_path(setting.way, setting.style)
     nominal = nominal_motion(scenario, setting, path)
-    others = roll_scenario(scenario, path_states(path, nominal), world)
+    drive = path_states(path, nominal)
+    others = roll_scenario(scenario, drive, world)
+    recorded, scenario = scenario, _as_met(scenario, drive, others)
+    seen = others.valid
+    if scenario.occlusion:
+        places = (others.position, others.heading, others.valid, walls(scenario.map))
+        seen = visible_agents(PACIFICA, drive, others.kind, others.size, *places)
     most = 1.0 if setting.beside else HARDEST
 
     def braking(row: int) -> Callable[[int, float], bool]:
@@ -89,17 +122,17 @@ def _conflicts(
         taken = occupancy(path, others, row)
         event: dict[str, Any] | None
         if setting.occlusion and taken.inside[0] and taken.speed[0] < 0.3:
-            event = _revealed_event(scenario, row, taken, path)
+            event = _revealed_event(recorded, row, taken, path)
         elif _leads(taken, nominal, actors[row]):
-            event = _lead_event(scenario, row, path, world)
+            event = _lead_event(recorded, row, path, world)
         elif not taken.inside.any():  # turned back, waited, or never meant to come
             event = {"kind": "none", "h": 0.0}
         elif not len(actors[row].points):
             event = _standing_event(taken, nominal)
         elif taken.along[np.flatnonzero(taken.inside)[-1]] > ALIKE or taken.along[taken.inside].min() < -ALIKE:
-            event = _sharing_event(scenario, row, taken, nominal, braking(row))
+            event = _sharing_event(scenario, row, taken, nominal, seen[row], braking(row))
         else:
-            event = _crossing_event(scenario, row, taken, nominal)
+            event = _crossing_event(scenario, row, taken, nominal, seen[row])
         if event is not None:
             event["h"] = round(float(np.clip(event["h"], 0.0, most)), 4)
             found.append({"agent": scenario.tracks.ids[row], "role": actors[row].role} | event)
@@ -176,10 +209,10 @@ def _stop_before(c0: float, front: float, speed: float) -> float:
 
 
 def _sharing_event(
-    scenario: Scenario, row: int, taken: Occupancy, nominal: Float, braking: Callable[[int, float], bool]
+    scenario: Scenario, row: int, taken: Occupancy, nominal: Float, view: Bool, braking: Callable[[int, float], bool]
 ) -> dict[str, Any]:
     """Somebody who comes into the ego's corridor and stays there: cuts in, pulls out, or comes the other way."""
-    seen = _seen(scenario, row, taken)
+    seen = _seen(scenario, row, taken, view)
     a_req = least(lambda rate: braking(seen, rate))
     entry = int(np.flatnonzero(taken.inside)[0])
     gap = float(taken.near[entry] - nominal[entry, 0] - PACIFICA.front)
@@ -191,7 +224,7 @@ def _sharing_event(
     return {"kind": kind, "h": a_req / 6.0} | figures
 
 
-def _crossing_event(scenario: Scenario, row: int, taken: Occupancy, nominal: Float) -> dict[str, Any]:
+def _crossing_event(scenario: Scenario, row: int, taken: Occupancy, nominal: Float, view: Bool) -> dict[str, Any]:
     """Somebody who crosses the ego's corridor."""
     rows = np.flatnonzero(taken.inside)
     t_in, t_out, center = rows[0] * DT, rows[-1] * DT, int(taken.aside.argmin())
@@ -202,7 +235,7 @@ def _crossing_event(scenario: Scenario, row: int, taken: Occupancy, nominal: Flo
         float(np.interp(c, s, clock, right=np.inf)) for c, s in ((c0, front), (c1, rear), (0.5 * (c0 + c1), front))
     )
     pet = max(t_in - ego_out, ego_in - t_out) if np.isfinite(ego_in) else np.inf
-    seen = _seen(scenario, row, taken)
+    seen = _seen(scenario, row, taken, view)
     a_req = _stop_before(c0, float(front[seen]), float(speed[seen]))
     left = t_in - MARGIN - seen * DT
     a_go = 2.0 * (c1 - float(rear[seen]) - speed[seen] * left) / left**2 if left > 0.1 else np.inf
@@ -219,10 +252,10 @@ def _figures(**values: float) -> dict[str, float]:
     return {name: round(float(np.clip(value, -999.0, 999.0)), 3) for name, value in values.items()}
 
 
-def _seen(scenario: Scenario, row: int, taken: Occupancy) -> int:
+def _seen(scenario: Scenario, row: int, taken: Occupancy, view: Bool) -> int:
     """Sample at which an attentive observer first knows: the announcement, else the beginning of the motion."""
     onset = _onset(scenario, row, taken)
-    return max(onset - round(_cue_lead(scenario, row) / DT), 0)
+    return _in_view(view, max(onset - round(_cue_lead(scenario, row) / DT), 0))
 
 
 def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:

@@ -13,6 +13,7 @@ from drive.geometry import wrap_angle
 from drive.kernels.traffic_world import FAR
 from drive.map import StopCause
 from drive.scene import DT, Lights
+from drive.signals.crosswalks import find_crosswalks
 from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
@@ -130,23 +131,25 @@ def ego_task(
     """
     light_of = {int(lane): row for row, lane in enumerate(lights.lane)}
     lines = [(way.begin[n], float(light_of[lane])) for n, lane in enumerate(way.lanes) if lane in light_of]
+    path = ego_path(way, style)
+    found = find_crosswalks(network.map, path[:, :2], SPACING * np.arange(len(path)))
     crossings, rings, holds = [], [], []
     for item in network.crossings:
         arc = meeting_arc(way, item.line)
-        if arc is None:
+        marked = [one for one in found if arc is not None and one.begin < arc < one.end]
+        if not marked:
             continue
         walk = item.line[1] - item.line[0]
-        along = walk / np.hypot(*walk)
-        depth = float(np.ptp((item.ring - item.line[0]) @ np.array((-along[1], along[0]))))
-        crossings.append((arc - depth / 2, arc + depth / 2))
-        rings.append((*item.line.mean(axis=0), *along, float(np.hypot(*walk)) / 2))
-        holds.append(arc - depth / 2 - WAIT_BEFORE)
+        crossings.append((marked[0].begin, marked[0].end))
+        across = (*(walk / np.hypot(*walk)), float(np.hypot(*walk)) / 2)
+        rings.append((*item.line.mean(axis=0), *across, marked[0].right, marked[0].left))
+        holds.append(marked[0].begin - WAIT_BEFORE)
     waits, boxes = junction_places(network, way)
     return Task(
-        path=ego_path(way, style),
+        path=path,
         lines=np.array(sorted(lines), np.float64).reshape(-1, 2),
         crossings=np.array(crossings, np.float64).reshape(-1, 2),
-        rings=np.array(rings, np.float64).reshape(-1, 5),
+        rings=np.array(rings, np.float64).reshape(-1, 7),
         holds=np.array(sorted({*holds, *waits}), np.float64),
         signs=sign_arcs(network, way),
         boxes=boxes,

@@ -1,7 +1,7 @@
 """What a family puts on the road: its knobs, and from them a setting (map, ego, actors, script)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +72,9 @@ class Setting:
         signals: Signals that the event needs in a certain state; the others are drawn.
         occlusion: True if planners are to see only what is in their line of sight: where what is hidden is the task.
         decided: The actors whose part in the scene the slack stands for; empty: all of them.
+        caution: Stretches (begin, end [m] on the way, speed [m/s]) that the reference passes no faster than that for
+            what could be hidden there; the road's own speed and hardness know nothing of it.
+        holds: Arc lengths [m] on the way where the front of the reference may wait, besides lines and crossings.
         facts: Numbers worth keeping in the provenance.
     """
 
@@ -93,7 +96,17 @@ class Setting:
     signals: tuple[SignalPlan, ...] = ()
     occlusion: bool = False
     decided: tuple[Actor, ...] = ()
+    caution: tuple[tuple[float, float, float], ...] = ()
+    holds: tuple[float, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def cautious_way(self) -> Way:
+        """The way with the speeds of ``caution`` as limits."""
+        limit = self.way.limit.copy()
+        for begin, end, speed in self.caution:
+            there = (self.way.arc >= begin) & (self.way.arc <= end)
+            limit[there] = np.minimum(limit[there], speed / self.style.factor)
+        return replace(self.way, limit=limit)
 
 
 @dataclass(frozen=True)

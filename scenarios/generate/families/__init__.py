@@ -18,7 +18,9 @@ from scenarios.generate.families.f15_signal import F15
 from scenarios.generate.families.f16_violator import F16
 from scenarios.generate.families.f17_roundabout import F17
 from scenarios.generate.families.f18_crosswalk import F18
+from scenarios.generate.families.f19_occluded_vru import F19
 from scenarios.generate.families.f20_cyclist import F20
+from scenarios.generate.families.f22_pull_out import F22
 from scenarios.generate.families.f23_curvature_speed import F23
 from scenarios.generate.families.f26_urban_background import F26
 from scenarios.generate.setting import Family
@@ -44,7 +46,9 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F16,
         F17,
         F18,
+        F19,
         F20,
+        F22,
         F23,
         F26,
     )

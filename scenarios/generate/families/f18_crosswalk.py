@@ -1,4 +1,9 @@
-"""F18 crosswalk: people wait, approach, hesitate, turn back, or only look as if they would cross."""
+"""F18 crosswalk: people wait, approach, hesitate, turn back, or only look as if they would cross.
+
+Nobody who is not about to cross claims the crossing: those who only stand there keep a metre from the kerb or look
+elsewhere, as do those who will cross until they set off. So going on is right until somebody steps off. In the twin the
+same people stand there and nobody does.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +12,7 @@ import numpy as np
 
 from drive.drivers import WALKING_SPEED, Driver
 from drive.geometry import arc_length
-from drive.scene import Action, AgentKind, Trigger
+from drive.scene import Action, AgentKind, Cue, Trigger
 from scenarios.generate.actors import (
     TURN_RADIUS,
     Actor,
@@ -20,11 +25,13 @@ from scenarios.generate.actors import (
     walking,
 )
 from scenarios.generate.geometry import Float
+from scenarios.generate.junction import Control
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, CrossingDraw, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import at_arc, ego_ways, heading_of
 from scenarios.generate.reference import draw_style, ego_path, meeting_arc
+from scenarios.generate.search import SPACING
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up, walk_time
 
@@ -33,28 +40,34 @@ MID_BLOCK, BEFORE, AFTER = range(3)
 KNOBS = {
     "place": Knob(choices=(MID_BLOCK, MID_BLOCK, MID_BLOCK, BEFORE, AFTER)),
     "arrival": Knob(4.5, 8.5),
-    "offset": Knob(-1.0, 1.0),
+    "offset": Knob(),
     "people": Knob(1.0, 9.0),
-    "behavior": Knob(
-        choices=(COMMIT,) * 9 + (HESITATE,) * 3 + (TURN_BACK,) * 2 + (ELDERLY,) * 3 + (RUN,) + (NOBODY,) * 2
-    ),
-    "speed": Knob(1.0, 1.6),
+    "behavior": Knob(choices=(COMMIT,) * 12 + (HESITATE,) * 3 + (TURN_BACK,) + (ELDERLY,) * 3 + (RUN,)),
+    "speed": Knob(1.0, 1.8),
     "hesitation": Knob(0.3, 2.0),
     "false_cues": Knob(0.3, 0.5),
     "approach": Knob(),
     "near_side": Knob(),
-    "road_class": Knob(choices=(0, 1, 1)),
+    "road_class": Knob(choices=(0, 1, 1, 1, 1)),
     "density": Knob(0.2, 1.1),
     "bends": Knob(choices=(0, 1, 2)),
-    "cue_lead": Knob(1.0, 2.5),
+    "urgency": Knob(),
 }
+LIMITS = (11.11, 13.89, 13.89)  # m/s, of the wider roads
+STAND_BACK = 1.05  # m from the kerb: nearer, who looks at the road wants to cross
+LEAST_LEAD, MOST_LEAD = 0.3, 2.5  # s between the first cue and the first step
+QUICKEST, LATEST = 2.2, 0.1  # m/s, s: later ones let the ego pass
+NEVER = 60.0  # s
+WAITING = 12.0  # m: whose trigger is shorter than this at the limit would never see an ego that waits for them
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A crossing in mid-block or at a junction without signals, reached 4.5 to 9.5 s after the start."""
     rng = draws("map")
     road = (RESIDENTIAL, COLLECTOR)[int(knobs["road_class"])]
-    section = draw_section(road, rng)
+    section = draw_section(
+        road, rng, limit=None if road is RESIDENTIAL else float(rng.choice((8.33, 11.11, 13.89, 13.89)))
+    )
     place = int(knobs["place"])
     style = draw_style(draws("style"))
     station = run_up(section.limit) + section.limit * (RUN_IN + knobs["arrival"] + 1.0)
@@ -77,14 +90,17 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(section.limit) + RUN_IN * section.limit)
     if network is None or not (ways := ego_ways(network)):
         return None
-    way = ways[int(draws("lane").integers(len(ways)))]
+    lane = draws("lane")
+    way = ways[-1] if lane.random() < 0.7 else ways[int(lane.integers(len(ways)))]  # mostly the one at the kerb
     number = _crossing(network, place)
     arc_at = meeting_arc(way, network.crossings[number].line) if number is not None else None
     if number is None or arc_at is None:
         return None
     path = ego_path(way, style)
     conflict = at_arc(way, arc_at)
-    people, events, arrival = _people(knobs, draws("people"), network, number, conflict)
+    top = float(path[int(arc_at / SPACING), 4])
+    cast = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
+    people, events, arrival = cast
     start = ego_start(path, arc_at - 3.0, arrival, float(draws("entry").uniform(0.1, 0.9)))
     if start is None:
         return None
@@ -98,7 +114,35 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=12.0)
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
     facts = {"arrival": round(arrival, 2), "crossing": number}
-    return Setting(network, way, arc, speed, style, actors, events, event=arc_at, facts=facts)
+    return Setting(network, way, arc, speed, style, actors, events, event=arc_at, occlusion=True, facts=facts)
+
+
+def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """People at the first crossing without signals that the way meets near ``arc`` [m] or beyond."""
+    network, way = setting.network, setting.way
+    found = []
+    for number, item in enumerate(network.crossings):
+        signalled = item.junction >= 0 and network.junctions[item.junction].control is Control.SIGNAL
+        meeting = None if signalled else meeting_arc(way, item.line)
+        if meeting is not None and arc - 15.0 < meeting < arc + 60.0:
+            found.append((meeting, number))
+    if not found:
+        return None
+    meeting, number = min(found)
+    path = ego_path(way, setting.style)
+    top, conflict = float(path[int(meeting / SPACING), 4]), at_arc(way, meeting)
+    people, events, _ = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
+    first = len(setting.actors)
+    moved = [(event[0] + first, *event[1:5], NEVER if event[5] > 0.0 else 0.0, *event[6:]) for event in events]
+    bays = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
+    if any(item.role == "parked" and not _clear(item, bays) for item in setting.actors):
+        return None
+    return replace(setting, actors=[*setting.actors, *people], events=[*setting.events, *moved], occlusion=True)
+
+
+def _clear(actor: Actor, crossings: Float) -> bool:
+    """True if something parked is 10 m away from every crossing."""
+    return bool((np.hypot(*(crossings - actor.pose[:2]).T) > 10.0).all())
 
 
 def _crossing(network: Network, place: int) -> int | None:
@@ -148,13 +192,22 @@ def _line_up(knobs: Mapping[str, float], rng: np.random.Generator, main_from_fir
 
 
 def _people(
-    knobs: Mapping[str, float], rng: np.random.Generator, network: Network, number: int, conflict: Float
+    knobs: Mapping[str, float],
+    rng: np.random.Generator,
+    network: Network,
+    number: int,
+    conflict: Float,
+    top: float,
+    twin: bool,
 ) -> tuple[list[Actor], list[tuple[float, ...]], float]:
-    """Those who cross and those who only stand there; their script; when the ego has to arrive [s]."""
+    """Those who cross and those who only stand there; their script; when the ego has to arrive [s].
+
+    ``top`` [m/s] is the ego's speed there. In the ``twin`` everybody is where they are, and nobody sets off.
+    """
     item = network.crossings[number]
     width = float(np.hypot(*(item.line[1] - item.line[0])))
     ego_at_first = np.hypot(*(item.line[0] - conflict[:2])) < np.hypot(*(item.line[1] - conflict[:2]))
-    main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.7)
+    main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.88)
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
     arrival = knobs["arrival"]
@@ -162,22 +215,20 @@ def _people(
     for person in _line_up(knobs, rng, main_from_first):
         shift = 0.5 + 0.95 * person.file  # on one's own side as one walks
         size = draw_size(AgentKind.PEDESTRIAN, rng)
-        start = float(rng.uniform(0.3, 0.7)) + 1.3 * person.place
+        start = STAND_BACK + float(rng.uniform(0.0, 0.3)) + 1.3 * person.place
         if person.main and knobs["approach"] < 0.4:
-            start += float(rng.uniform(1.5, 4.0)) + 1.3
+            start += float(rng.uniform(0.5, 2.5))
         turn_back = float(rng.uniform(0.3, 0.55)) if person.mode == TURN_BACK else 0.0
         points = crossing_line(network, number, start, shift, person.from_first, turn_back)
-        lead, rate = float(rng.uniform(1.0, knobs["cue_lead"] + 0.3)), float(rng.uniform(1.5, 3.0))
+        lead, rate = float(rng.uniform(0.5, 2.0)), float(rng.uniform(1.5, 3.0))
         if person.mode == NOBODY:
-            facing = np.array((*points[0], heading_of(points) + float(rng.normal(0.0, 0.3))))
-            shown = lead if rng.random() < 0.6 else 0.0
-            actors.append(standing(AgentKind.PEDESTRIAN, size, facing, "false_cue", shown))
+            actors.append(_bystander(rng, points, size, lead))
             continue
-        pace, offset = person.pace, knobs["offset"]
+        pace, offset = person.pace, _dense(knobs["offset"])
         to_conflict = start + _from_kerb(item.line, conflict[:2], person.from_first)
-        if person.main:  # who is too slow to meet an ego that is 9.5 s away walks a little faster
-            while walk_time(to_conflict, pace, rate) - offset + 1.0 > 9.5:
-                pace *= 1.1
+        if person.main:
+            most = 1.2 if person.mode == ELDERLY else QUICKEST
+            pace, offset, lead = _urgent(knobs["urgency"], to_conflict, min(pace, most), most, offset, rate, top)
         else:
             offset += float(np.clip(rng.normal(0.3, 1.0), -1.5, 3.0))
         time = walk_time(to_conflict, pace, rate)
@@ -186,18 +237,63 @@ def _people(
             trigger = 0.3  # sets off as the ego passes
         latest[person.from_first, person.file] = trigger
         limit = _pace_along(person, points, start, width, turn_back, knobs["hesitation"])
+        shown = rng.random() < 0.4
         if person.main:
             arrival = float(np.clip(max(arrival, trigger + 1.0), 4.5, 9.5))
         driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
         driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
-        index = float(len(actors))
-        actor = walking(points, 0.0, size, critical=person.main, role=_ROLE[person.mode], driver=driver, cue_lead=lead)
+        index, place = float(len(actors)), (float(conflict[0]), float(conflict[1]))
+        role = "standing" if twin else _ROLE[person.mode]
+        critical = person.main and not twin
+        actor = walking(points, 0.0, size, critical=critical, role=role, driver=driver, cue_lead=0.0 if twin else lead)
         actors.append(replace(actor, limit=limit))
         go = Action.NORMAL if person.mode in (HESITATE, TURN_BACK) else Action.SPEED
         timeout = min(max(arrival - trigger, 0.0) + 7.0, 14.0)
         events.append((index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0))
-        events.append((index, Trigger.EGO_ARRIVAL, trigger, *conflict[:2], timeout, go, rate, pace))
+        if not twin:
+            events.append((index, Trigger.EGO_ARRIVAL, trigger, *place, timeout, go, rate, pace))
+        elif shown:  # a false cue
+            seen = trigger + lead
+            events.append((index, Trigger.EGO_ARRIVAL, seen, *place, NEVER, Action.CUE, lead + 1.0, Cue.INTENT))
     return actors, events, arrival
+
+
+def _bystander(rng: np.random.Generator, points: Float, size: tuple[float, float], lead: float) -> Actor:
+    """Somebody who does not cross: looks at the road from a metre back, or chats at the kerb, turned away."""
+    heading, nearer = heading_of(points), 0.0
+    if rng.random() < 0.35:
+        nearer, turned = 0.6, float(rng.choice((-1.0, 1.0))) * float(rng.uniform(1.3, 2.2))
+    else:
+        turned = float(rng.normal(0.0, 0.3))
+    place = points[0] + nearer * np.array((np.cos(heading), np.sin(heading)))
+    pose = np.array((*place, heading + turned))
+    return standing(AgentKind.PEDESTRIAN, size, pose, "false_cue", lead if rng.random() < 0.6 else 0.0)
+
+
+def _dense(unit: float) -> float:
+    """Arrival offset [s] in [-1, 1], dense from -0.6 to 0.1, where planners part."""
+    u = 2.0 * unit - 1.0
+    return float(np.clip(-0.25 + 0.75 * u * abs(u) + 0.25 * u, -1.0, 1.0))
+
+
+def _urgent(
+    urgency: float, distance: float, pace: float, most: float, offset: float, rate: float, top: float
+) -> tuple[float, float, float]:
+    """Pace [m/s], arrival offset [s] and lead of the cue [s] with which an ego at ``top`` [m/s] that goes on until it
+    sees the cue has to brake at 1.8 to 6 m/s2, as ``urgency`` in [0, 1) says.
+
+    From cue to crossing it takes the walk, less the offset, and the lead; where that is too long even for the shortest
+    lead people walk faster (at ``most`` so), and if need be later.
+    """
+    wanted = top / (2.0 * (1.8 + 4.2 * urgency)) + 0.55
+    while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and pace < most:
+        pace *= 1.05
+    while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and offset < LATEST:
+        offset += 0.05
+    while walk_time(distance, pace, rate) - offset < WAITING / top and pace > 0.8:
+        pace *= 0.95
+    lead = wanted - walk_time(distance, pace, rate) + offset
+    return pace, offset, float(np.clip(lead, LEAST_LEAD, MOST_LEAD))
 
 
 def _pace_along(
@@ -224,4 +320,4 @@ def _from_kerb(line: Float, point: Float, from_first: bool) -> float:
 
 
 _ROLE = {COMMIT: "crosser", HESITATE: "hesitating", TURN_BACK: "turning_back", ELDERLY: "elderly", RUN: "running"}
-F18 = Family("F18", KNOBS, stage)
+F18 = Family("F18", KNOBS, stage, overlay, twins=True)

@@ -97,7 +97,39 @@ def price(
     for row in range(len(crossings)):
         if front > crossings[row, 0] and rear < crossings[row, 1]:
             cost += yield_cost(others, task.rings[row], cx, cy, cos, sin, v, width, at + 1)
+        if before < crossings[row, 0] <= front and is_claimed(others, task.rings[row], cx, cy, cos, sin, at + 1):
+            cost += VIOLATION / DT
     return cost
+
+
+@kernel
+def is_claimed(others: Others, ring: Float, cx: float, cy: float, cos: float, sin: float, k: int) -> bool:
+    """True if somebody is on a crossing, walks up to it or waits at its end looking at it, and is not yet past the
+    ego's half of the road: :func:`drive.signals.crosswalks.claims` with the ego right at it, for walkers.
+
+    ``ring [7]`` as in :class:`Task`; the ego's box centre and direction.
+    """
+    position, heading, velocity = others.position, others.heading, others.velocity
+    for j in range(len(others.kind)):
+        if others.kind[j] != PEDESTRIAN or not others.valid[j, k]:
+            continue
+        dx, dy = position[j, k, 0] - ring[0], position[j, k, 1] - ring[1]
+        walked, aside = dx * ring[2] + dy * ring[3], dy * ring[2] - dx * ring[3]
+        outside = abs(walked) - ring[4]
+        if abs(aside) > 3.5 or outside > 1.6:
+            continue
+        inwards = -1.0 if walked > 0.0 else 1.0
+        speed = inwards * (velocity[j, k, 0] * ring[2] + velocity[j, k, 1] * ring[3])
+        looks = inwards * (math.cos(heading[j, k]) * ring[2] + math.sin(heading[j, k]) * ring[3])
+        if outside > 0.0 and speed < 0.25 and (outside > 1.05 or looks < 0.45):
+            continue
+        ex, ey = position[j, k, 0] - cx, position[j, k, 1] - cy
+        across, outward = ey * cos - ex * sin, velocity[j, k, 1] * cos - velocity[j, k, 0] * sin
+        half = 0.5 * others.size[j, 1]
+        if (across - half >= ring[6] + 1.05 and outward > 0.0) or (across + half <= ring[5] - 1.05 and outward < 0.0):
+            continue
+        return True
+    return False
 
 
 @kernel
@@ -114,8 +146,7 @@ def yield_cost(
 ) -> float:
     """Price of being on a crossing while somebody walks on it towards or near the ego's side of the road.
 
-    ``ring [5]``: centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; the crossing is
-    taken as 4 m wide.
+    ``ring [7]`` as in :class:`Task`; the crossing is taken as 4 m wide.
     """
     position, velocity, valid, kind = others.position, others.velocity, others.valid, others.kind
     cost = 0.0

@@ -36,8 +36,9 @@ class Task(NamedTuple):
     """What the ego has to do.
 
     ``path [P, 6]`` its rear axle's way, one row every SPACING; ``lines [*, 2]`` arc lengths of signalled stop lines and
-    their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 5]``:
-    centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb; ``holds [*]`` ascending arc
+    their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 7]``:
+    centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb, right and left border of the ego's
+    half of the road (lateral offsets from its way); ``holds [*]`` ascending arc
     lengths where its front may wait; ``signs [*]`` ascending arc lengths of stop signs' lines not yet stopped at;
     ``boxes [*, 2]`` stretches of junctions in which nobody may be left standing; ``style [6]``; ``vehicle [3]``;
     ``beside [B, 5]`` stretches on which it may drive beside its way (columns above);

@@ -1,0 +1,156 @@
+"""F19 occluded_vru: somebody darts out from between parked cars, from behind a van or bus, or out of a hedge.
+
+The reference passes such places no faster than sight allows, in the twin too, where nobody comes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from drive.drivers import WALKING_SPEED, Driver
+from drive.map import Area, Layer, add_areas
+from drive.scene import Action, AgentKind, Trigger
+from scenarios.generate.actors import Actor, draw_size, standing, walking
+from scenarios.generate.geometry import Float
+from scenarios.generate.kerbside import Street, draw_street, park_row, places, populate, sight_speed, street_of
+from scenarios.generate.knobs import Knob
+from scenarios.generate.paths import at_arc, densify
+from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.timing import walk_time
+
+CARS, VAN, BUS, HEDGE = range(4)
+SIZE = {VAN: (AgentKind.TRUCK, 5.6, 2.1), BUS: (AgentKind.BUS, 10.5, 2.55)}
+SLOWEST = 4.0  # m/s: who creeps slower than that would never get through a street
+WAIT_BEFORE = 2.6  # m: where one lets somebody cross
+LONGEST_WAIT = 9.0  # m at the limit: whose trigger is shorter would never see an ego that waits there
+NEVER = 60.0  # s
+KNOBS = {
+    "cover": Knob(choices=(CARS,) * 4 + (VAN,) * 2 + (BUS,) + (HEDGE,)),
+    "arrival": Knob(5.0, 9.0),
+    "lateral": Knob(0.05, 1.0),
+    "speed": Knob(1.0, 3.0),
+    "offset": Knob(-0.6, 0.4),
+    "gap": Knob(0.5, 2.0),
+    "behind": Knob(0.2, 0.9),
+    "child": Knob(),
+    "road_class": Knob(choices=(0, 0, 1)),
+    "bends": Knob(choices=(0, 1)),
+    "density": Knob(0.2, 1.0),
+}
+
+
+def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """A street with something to hide behind, passed 5 to 9 s after the start."""
+    street = draw_street(draws, knobs, parking=int(knobs["cover"]) != HEDGE)
+    if street is None:
+        return None
+    cast, events, caution, walls = _hide(street, knobs, draws, 0)
+    if walls:
+        street = replace(street, network=replace(street.network, map=add_areas(street.network.map, walls)))
+    far = street.beside(street.event, -(street.section.width + street.edge + 1.2))[:2]
+    taken = np.concatenate((places(street, caution[0], caution[1] + 8.0, street.edge + 1.2), far[None]))
+    found = populate(street, knobs, draws, cast, taken)
+    if found is None:
+        return None
+    actors, arc, speed = found
+    return Setting(
+        street.network,
+        street.way,
+        arc,
+        speed,
+        street.style,
+        actors,
+        events,
+        event=street.event,
+        occlusion=True,
+        caution=(caution,),
+        holds=(street.event - WAIT_BEFORE,),
+        facts={"sight_speed": round(caution[2], 2)},
+    )
+
+
+def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """The same at the kerb of somebody else's street, with parked cars or a van to hide behind."""
+    street = street_of(setting, arc)
+    cover = VAN if int(knobs["cover"]) in (VAN, BUS) else CARS
+    if street is None:
+        return None
+    cast, events, caution, _ = _hide(street, dict(knobs) | {"cover": cover}, draws, len(setting.actors))
+    return replace(
+        setting,
+        actors=[*setting.actors, *cast],
+        events=[*setting.events, *events],
+        occlusion=True,
+        caution=(*setting.caution, caution),
+        holds=(*setting.holds, street.event - WAIT_BEFORE),
+    )
+
+
+def _hide(
+    street: Street, knobs: Mapping[str, float], draws: Draws, index: int
+) -> tuple[list[Actor], list[tuple[float, ...]], tuple[float, float, float], list[Area]]:
+    """Cover and walker (the last actor), their script, the stretch to pass with care, and walls."""
+    rng, cover, gap = draws("cover"), int(knobs["cover"]), knobs["gap"]
+    event, away = street.event, knobs["lateral"] * max(street.section.parking - 2.0, 0.3)
+    begin, end = event - gap / 2, event + gap / 2
+    before, after = int(rng.integers(2, 5)), int(rng.integers(1, 4))
+    actors: list[Actor] = []
+    walls: list[Area] = []
+    if cover == HEDGE:
+        away = 0.15 + 0.5 * knobs["lateral"]
+        walls = [_hedge(street, begin - 28.0, begin, away), _hedge(street, end, end + 20.0, away)]
+        first = begin - 28.0
+    elif cover == CARS:
+        row, first = park_row(street, rng, begin, before, False, away)
+        actors += row + park_row(street, rng, end, after, True, away)[0]
+    else:
+        kind, length, width = SIZE[cover]
+        length *= float(rng.uniform(0.92, 1.08))
+        pose = street.beside(begin - length / 2, street.edge + away + width / 2)
+        actors.append(standing(kind, (length, width), pose, "parked"))
+        row, first = park_row(street, rng, begin - length - 1.2, before - 1, False, away)
+        actors += row
+        gap = 2.0  # nobody stands on the other side
+    walker, events = _walker(street, knobs, draws, index + len(actors), street.edge + away)
+    cap = max(sight_speed(gap, street.edge + away), SLOWEST)
+    return [*actors, walker], events, (first, event + 1.0, cap), walls
+
+
+def _hedge(street: Street, begin: float, end: float, away: float) -> Area:
+    """A hedge or garden wall along the kerb between two arc lengths [m]."""
+    stations = np.linspace(begin, end, 8)
+    near = [street.beside(arc, street.edge + away)[:2] for arc in stations]
+    far = [street.beside(arc, street.edge + away + 1.0)[:2] for arc in stations[::-1]]
+    return Area(Layer.OCCLUDER, (np.array(near + far),))
+
+
+def _walker(
+    street: Street, knobs: Mapping[str, float], draws: Draws, index: int, row_edge: float
+) -> tuple[Actor, list[tuple[float, ...]]]:
+    """Who stands in the gap, ``row_edge`` [m] from the middle of the ego's lane, and darts out (but in the twin)."""
+    rng = draws("walker")
+    length, width = draw_size(AgentKind.PEDESTRIAN, rng)
+    if knobs["child"] < 0.5:
+        length, width = 0.75 * length, 0.75 * width
+    width = min(width, knobs["gap"] - 0.12)
+    inside = row_edge + length / 2 + knobs["behind"]
+    across = street.section.width + street.edge + 8.0
+    line: Float = np.array([street.beside(street.event, distance)[:2] for distance in (inside, -across)])
+    rate, pace = float(rng.uniform(2.0, 4.0)), knobs["speed"]
+    driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
+    driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
+    twin = draws.recipe.twin
+    role = "standing" if twin else "dart_out"
+    actor = walking(densify(line, 0.25), 0.0, (length, width), critical=not twin, role=role, driver=driver)
+    events: list[tuple[float, ...]] = [(float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)]
+    if not twin:
+        place = at_arc(street.way, street.event)
+        limit = float(np.interp(street.event, street.way.arc, street.way.limit))
+        trigger = max(walk_time(inside, pace, rate) - knobs["offset"], LONGEST_WAIT / limit)
+        where = (float(place[0]), float(place[1]))
+        events.append((float(index), Trigger.EGO_ARRIVAL, trigger, *where, NEVER, Action.SPEED, rate, pace))
+    return actor, events
+
+
+F19 = Family("F19", KNOBS, stage, overlay, twins=True)

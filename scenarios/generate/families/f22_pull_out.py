@@ -1,0 +1,155 @@
+"""F22 pull_out: a parked car or a bus at its stop sets off into the ego's lane, close ahead of it.
+
+Others at the wheel of parked cars indicate and stay. In the twin everybody shows what they show, and nobody sets off.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from drive.drivers import Driver
+from drive.scene import Action, AgentKind, Cue, Trigger
+from scenarios.generate.actors import BEHIND, Actor, draw_size, driving
+from scenarios.generate.geometry import Float
+from scenarios.generate.kerbside import Street, draw_street, park_row, places, populate, street_of
+from scenarios.generate.knobs import Knob
+from scenarios.generate.paths import at_arc
+from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.timing import walk_time
+
+CAR, BUS = range(2)
+SWING = {AgentKind.CAR: 9.5, AgentKind.BUS: 17.0}  # m along the road on which one swings into the lane
+INTO_THE_WAY = 0.42  # share of that after which the ego's corridor is entered
+NEVER = 60.0  # s
+KNOBS = {
+    "vehicle": Knob(choices=(CAR, CAR, CAR, CAR, BUS)),
+    "arrival": Knob(4.5, 9.0),
+    "ahead": Knob(),
+    "acceleration": Knob(1.2, 2.6),
+    "cue_lead": Knob(),
+    "decoys": Knob(0.0, 4.0),
+    "false_cues": Knob(0.3, 0.8),
+    "away": Knob(0.0, 0.3),
+    "road_class": Knob(choices=(0, 1, 1, 1)),
+    "bends": Knob(choices=(0, 1)),
+    "density": Knob(0.2, 1.0),
+}
+
+
+def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """A street with somebody about to leave the kerb, passed 4.5 to 9 s after the start."""
+    street = draw_street(draws, knobs)
+    staged = None if street is None else _kerb(street, knobs, draws, 0)
+    if street is None or staged is None:
+        return None
+    cast, events = staged
+    taken = places(street, street.event - 45.0, street.event + 34.0, street.edge + 1.0)
+    found = populate(street, knobs, draws, cast, taken)
+    if found is None:
+        return None
+    actors, arc, speed = found
+    return Setting(
+        street.network, street.way, arc, speed, street.style, actors, events, event=street.event, occlusion=True
+    )
+
+
+def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
+    """The same at the kerb of somebody else's street."""
+    street = street_of(setting, arc)
+    staged = None if street is None else _kerb(street, knobs, draws, len(setting.actors))
+    if staged is None:
+        return None
+    actors, events = [*setting.actors, *staged[0]], [*setting.events, *staged[1]]
+    return replace(setting, actors=actors, events=events, occlusion=True)
+
+
+def _kerb(
+    street: Street, knobs: Mapping[str, float], draws: Draws, index: int
+) -> tuple[list[Actor], list[tuple[float, ...]]] | None:
+    """Who pulls out, those in the row behind it with somebody at the wheel, and parked cars; and the script."""
+    rng, twin = draws("kerb"), draws.recipe.twin
+    kind = AgentKind.BUS if int(knobs["vehicle"]) == BUS else AgentKind.CAR
+    main = _at_kerb(street, knobs, rng, street.event, kind, knobs["acceleration"], not twin)
+    if main is None:
+        return None
+    actors = [main]
+    events = [_hold(index), *_set_off(street, knobs, main, index, twin, bool(rng.random() < 0.6))]
+    rear = street.event - main.size[0] / 2 - float(rng.uniform(0.8, 1.6))
+    for _ in range(int(knobs["decoys"])):
+        size = draw_size(AgentKind.CAR, rng)
+        decoy = _at_kerb(street, knobs, rng, rear - size[0] / 2, AgentKind.CAR, 1.5, False, size)
+        if decoy is None:
+            break
+        number = index + len(actors)
+        actors.append(decoy)
+        events.append(_hold(number))
+        begin, length = float(rng.uniform(1.5, 6.0)), float(rng.uniform(1.5, 5.0))
+        if rng.random() < knobs["false_cues"]:
+            where = at_arc(street.way, rear)
+            events.append(_indicate(street, number, begin, where, length))
+        rear -= size[0] + float(rng.uniform(0.8, 1.6))
+    actors += park_row(street, rng, rear, int(rng.integers(1, 4)), False, 0.1 + knobs["away"])[0]
+    actors += park_row(
+        street, rng, street.event + SWING[kind] + main.size[0] / 2, int(rng.integers(1, 3)), True, 0.1 + knobs["away"]
+    )[0]
+    return actors, events
+
+
+def _at_kerb(
+    street: Street,
+    knobs: Mapping[str, float],
+    rng: np.random.Generator,
+    arc: float,
+    kind: AgentKind,
+    acceleration: float,
+    critical: bool,
+    size: tuple[float, float] | None = None,
+) -> Actor | None:
+    """Somebody at the wheel of a vehicle at the kerb, whose path swings into the ego's lane."""
+    length, width = size or draw_size(kind, rng)
+    driver = {Driver.ACCELERATION: acceleration, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0, Driver.START_LOSS: 0.0}
+    role = "pull_out" if critical else "waiting"
+    actor = driving(street.way, arc, 0.0, kind, (length, width), critical=critical, role=role, driver=driver)
+    if actor is None:
+        return None
+    aside = street.edge + 0.1 + knobs["away"] + width / 2
+    along = np.concatenate((np.zeros(1), np.cumsum(np.hypot(*np.diff(actor.points, axis=0).T))))
+    along += arc - min(arc, BEHIND)  # the path begins behind the vehicle
+    share = np.clip((along - arc) / SWING.get(kind, SWING[AgentKind.CAR]), 0.0, 1.0)
+    left = 1.0 - share**3 * (10.0 + share * (6.0 * share - 15.0))
+    ahead = np.gradient(actor.points, axis=0)
+    normal = np.stack((-ahead[:, 1], ahead[:, 0]), axis=1) / np.hypot(*ahead.T)[:, None]
+    points = actor.points + street.network.side * aside * left[:, None] * normal
+    return replace(actor, pose=street.beside(arc, aside), points=points)
+
+
+def _hold(index: int) -> tuple[float, ...]:
+    """Stand at the kerb."""
+    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
+
+
+def _set_off(
+    street: Street, knobs: Mapping[str, float], actor: Actor, index: int, twin: bool, shown: bool
+) -> list[tuple[float, ...]]:
+    """Into the lane when an ego that goes on would be ``ahead`` [s] from its rear as it gets in the way.
+
+    In the twin the indicator at most.
+    """
+    where = at_arc(street.way, street.event - actor.size[0] / 2)
+    ahead, lead = 0.3 + 2.2 * knobs["ahead"] ** 2, 2.0 * knobs["cue_lead"] ** 2
+    time = ahead + walk_time(INTO_THE_WAY * SWING[actor.kind], 4.0, knobs["acceleration"])
+    if twin:
+        return [_indicate(street, index, time + lead, where, 4.0)] if shown else []
+    event = (float(index), Trigger.EGO_ARRIVAL, time, float(where[0]), float(where[1]), NEVER, Action.NORMAL, 0.0, 0.0)
+    return [_indicate(street, index, time + lead, where, 2.0), event]
+
+
+def _indicate(street: Street, index: int, begin: float, where: Float, length: float) -> tuple[float, ...]:
+    """Show the indicator towards the road from an arrival time of ``begin`` [s] at ``where`` on."""
+    side = Cue.INDICATOR_RIGHT if street.network.left_hand else Cue.INDICATOR_LEFT
+    place = (float(where[0]), float(where[1]))
+    return (float(index), Trigger.EGO_ARRIVAL, begin, *place, NEVER, Action.CUE, length, float(side))
+
+
+F22 = Family("F22", KNOBS, stage, overlay, twins=True)
