@@ -13,12 +13,12 @@ from drive.geometry import wrap_angle
 from drive.kernels.traffic_world import FAR
 from drive.map import StopCause
 from drive.scene import DT, Lights
-from drive.signals.crosswalks import find_crosswalks
 from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Kind, Movement
 from scenarios.generate.manoeuvres import ACROSS, begun, is_settled, options
+from scenarios.generate.marked import on_way
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, resample
 from scenarios.generate.search import (
@@ -132,18 +132,17 @@ def ego_task(
     light_of = {int(lane): row for row, lane in enumerate(lights.lane)}
     lines = [(way.begin[n], float(light_of[lane])) for n, lane in enumerate(way.lanes) if lane in light_of]
     path = ego_path(way, style)
-    found = find_crosswalks(network.map, path[:, :2], SPACING * np.arange(len(path)))
     crossings, rings, holds = [], [], []
     for item in network.crossings:
         arc = meeting_arc(way, item.line)
-        marked = [one for one in found if arc is not None and one.begin < arc < one.end]
-        if not marked:
+        if arc is None:
             continue
+        marked = on_way(network, item, path, SPACING, arc)
         walk = item.line[1] - item.line[0]
-        crossings.append((marked[0].begin, marked[0].end))
         across = (*(walk / np.hypot(*walk)), float(np.hypot(*walk)) / 2)
-        rings.append((*item.line.mean(axis=0), *across, marked[0].right, marked[0].left))
-        holds.append(marked[0].begin - WAIT_BEFORE)
+        crossings.append((marked.begin, marked.end))
+        rings.append((*item.line.mean(axis=0), *across, marked.right, marked.left))
+        holds.append(marked.begin - WAIT_BEFORE)
     waits, boxes = junction_places(network, way)
     return Task(
         path=path,

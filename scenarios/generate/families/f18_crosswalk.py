@@ -55,8 +55,8 @@ KNOBS = {
 }
 LIMITS = (11.11, 13.89, 13.89)  # m/s, of the wider roads
 STAND_BACK = 1.05  # m from the kerb: nearer, who looks at the road wants to cross
-LEAST_LEAD, MOST_LEAD = 0.3, 2.5  # s between the first cue and the first step
-QUICKEST, LATEST = 2.2, 0.1  # m/s, s: later ones let the ego pass
+LEAST_LEAD, MOST_LEAD = 0.2, 2.5  # s between the first cue and the first step
+QUICKEST, LATEST = 2.5, 0.3  # m/s, s: later ones let the ego pass
 NEVER = 60.0  # s
 WAITING = 12.0  # m: whose trigger is shorter than this at the limit would never see an ego that waits for them
 
@@ -227,7 +227,7 @@ def _people(
         pace, offset = person.pace, _dense(knobs["offset"])
         to_conflict = start + _from_kerb(item.line, conflict[:2], person.from_first)
         if person.main:
-            most = 1.2 if person.mode == ELDERLY else QUICKEST
+            most, rate = 1.2 if person.mode == ELDERLY else QUICKEST, max(rate, 2.5)
             pace, offset, lead = _urgent(knobs["urgency"], to_conflict, min(pace, most), most, offset, rate, top)
         else:
             offset += float(np.clip(rng.normal(0.3, 1.0), -1.5, 3.0))

@@ -21,6 +21,7 @@ from scenarios.generate.timing import walk_time
 CAR, BUS = range(2)
 SWING = {AgentKind.CAR: 9.5, AgentKind.BUS: 17.0}  # m along the road on which one swings into the lane
 INTO_THE_WAY = 0.42  # share of that after which the ego's corridor is entered
+CREEPING, GONE = 3.5, 22.0  # m/s while one swings out; m ahead of the place from which one drives on like others
 NEVER = 60.0  # s
 KNOBS = {
     "vehicle": Knob(choices=(CAR, CAR, CAR, CAR, BUS)),
@@ -109,6 +110,7 @@ def _at_kerb(
     """Somebody at the wheel of a vehicle at the kerb, whose path swings into the ego's lane."""
     length, width = size or draw_size(kind, rng)
     driver = {Driver.ACCELERATION: acceleration, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0, Driver.START_LOSS: 0.0}
+    driver[Driver.COURTESY] = 0.0  # who pulls out like this has not looked
     role = "pull_out" if critical else "waiting"
     actor = driving(street.way, arc, 0.0, kind, (length, width), critical=critical, role=role, driver=driver)
     if actor is None:
@@ -137,19 +139,26 @@ def _set_off(
     In the twin the indicator at most.
     """
     where = at_arc(street.way, street.event - actor.size[0] / 2)
-    ahead, lead = 0.3 + 2.2 * knobs["ahead"] ** 2, 2.0 * knobs["cue_lead"] ** 2
-    time = ahead + walk_time(INTO_THE_WAY * SWING[actor.kind], 4.0, knobs["acceleration"])
+    ahead, lead, rate = 0.3 + 2.2 * knobs["ahead"] ** 2, 2.0 * knobs["cue_lead"] ** 2, knobs["acceleration"]
+    time = ahead + walk_time(INTO_THE_WAY * SWING[actor.kind], CREEPING, rate)
     if twin:
         return [_indicate(street, index, time + lead, where, 4.0)] if shown else []
-    event = (float(index), Trigger.EGO_ARRIVAL, time, float(where[0]), float(where[1]), NEVER, Action.NORMAL, 0.0, 0.0)
-    return [_indicate(street, index, time + lead, where, 2.0), event]
+    gone = at_arc(street.way, street.event + GONE)
+    return [
+        _indicate(street, index, time + lead, where, 2.0),
+        (float(index), Trigger.EGO_ARRIVAL, time, *_place(where), NEVER, Action.SPEED, rate, CREEPING),
+        (float(index), Trigger.EGO_ARRIVAL, 1.5, *_place(gone), NEVER, Action.NORMAL, 0.0, 0.0),
+    ]
+
+
+def _place(pose: Float) -> tuple[float, float]:
+    return float(pose[0]), float(pose[1])
 
 
 def _indicate(street: Street, index: int, begin: float, where: Float, length: float) -> tuple[float, ...]:
     """Show the indicator towards the road from an arrival time of ``begin`` [s] at ``where`` on."""
     side = Cue.INDICATOR_RIGHT if street.network.left_hand else Cue.INDICATOR_LEFT
-    place = (float(where[0]), float(where[1]))
-    return (float(index), Trigger.EGO_ARRIVAL, begin, *place, NEVER, Action.CUE, length, float(side))
+    return (float(index), Trigger.EGO_ARRIVAL, begin, *_place(where), NEVER, Action.CUE, length, float(side))
 
 
 F22 = Family("F22", KNOBS, stage, overlay, twins=True)
