@@ -55,13 +55,14 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
     knobs = _knobs(recipe, families)
     funnel = Counter() if funnel is None else funnel
     # the twin of a scene is that scene: of the same draw, not of the first that works without the hazard
-    begin = build(replace(recipe, twin=False)).provenance["attempt"] if recipe.twin else 0
+    hazard = build(replace(recipe, twin=False)) if recipe.twin else None
+    begin = hazard.provenance["attempt"] if hazard is not None else 0
     for attempt in range(begin, ATTEMPTS):
         try:
             setting = _stage(recipe, families, knobs, attempt)
             if setting is None:
                 raise Rejected("geometry")
-            scenario = _simulate(recipe, setting, knobs, attempt)
+            scenario = _simulate(recipe, setting, knobs, attempt, hazard)
         except Rejected as reason:
             funnel[str(reason)] += 1
             continue
@@ -148,7 +149,9 @@ def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float]
     return families[1].overlay(setting, later, other, Draws(recipe, attempt, f"{families[1].name}."))
 
 
-def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt: int) -> Scenario:
+def _simulate(
+    recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt: int, hazard: Scenario | None
+) -> Scenario:
     events = announced(setting.actors, setting.events, stream(recipe, "cues", attempt))
     setting = replace(setting, events=events)
     population = setting.population or _population(recipe)
@@ -163,6 +166,9 @@ def _simulate(recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = _task(setting, lights)
     kept = apart(setting)
+    if hazard is not None and hazard.provenance["attempt"] == attempt:  # who was in the way there is missing here too
+        present = {int(name.rsplit("-", 1)[1]) for name in hazard.tracks.ids}
+        kept &= np.array([row in present for row in range(len(kept))], np.bool_)
     for _ in range(REMOVALS):
         rows = np.flatnonzero(kept)
         outcome = Trial(recipe, setting, rows, drivers, lights, task).run()

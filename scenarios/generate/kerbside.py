@@ -48,11 +48,16 @@ class Street:
         return float(np.interp(self.event, 0.5 * np.arange(len(self.path)), self.path[:, 4]))
 
 
-def draw_street(draws: Draws, knobs: Mapping[str, float], parking: bool = True) -> Street | None:
-    """A street from the knobs ``road_class``, ``arrival`` and ``bends``, its event in mid-block; None: try again."""
+def draw_street(
+    draws: Draws, knobs: Mapping[str, float], parking: bool = True, limits: tuple[float, ...] = ()
+) -> Street | None:
+    """A street from the knobs ``road_class``, ``arrival`` and ``bends``, its event in mid-block; None: try again.
+
+    ``limits`` [m/s] replace those of the class.
+    """
     rng = draws("map")
     road = (RESIDENTIAL, COLLECTOR)[int(knobs["road_class"])]
-    section = draw_section(road, rng, lanes=1)
+    section = draw_section(road, rng, lanes=1, limit=float(rng.choice(limits)) if limits else None)
     strip = float(rng.uniform(2.3, 2.9))
     section = replace(section, median=0.0, parking=strip if parking else 0.0)
     if not parking:
@@ -75,7 +80,7 @@ def draw_street(draws: Draws, knobs: Mapping[str, float], parking: bool = True) 
 def street_of(setting: Setting, arc: float) -> Street | None:
     """The street of somebody else's setting around ``arc`` [m] of its way; None where there is no kerb to stand at.
 
-    That takes 45 m of one lane's road without junction or crossing on either side, and nobody parked there.
+    That takes 45 m of one lane's road with parking strips, without junction or crossing, on either side.
     """
     network, way = setting.network, setting.way
     lane = int(np.searchsorted(way.begin, arc, side="right")) - 1
@@ -87,12 +92,14 @@ def street_of(setting: Setting, arc: float) -> Street | None:
     middle = at_arc(way, arc)[:2]
     marked = [item.line.mean(axis=0) for item in network.crossings]
     near = [place for place in marked if np.hypot(*(place - middle)) < 45.0]
-    standing_near = any(
-        not len(actor.points) and np.hypot(*(actor.pose[:2] - middle)) < 45.0 for actor in setting.actors
-    )
-    if near or standing_near or section.forward != 1 or section.parking <= 0.0:
+    if near or section.forward != 1 or section.parking <= 0.0:
         return None
     return Street(network, way, setting.style, ego_path(way, setting.style), arc, section)
+
+
+def insist(cast: list[Actor]) -> list[Actor]:
+    """Actors laid over somebody else's street: whoever is parked where they are gives way to them."""
+    return [replace(actor, critical=True) for actor in cast]
 
 
 def populate(

@@ -98,6 +98,7 @@ class Trial:
         world = compile_traffic(scenario, "idm")
         motion_after, _, _ = self._drive(scenario, world, motion[-1], FUTURE_STEPS, plan)
         reference = rounded_states(path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:]))))
+        _forget_the_future(reference)
         scenario = replace(scenario, reference=reference)
         final = roll_scenario(scenario, world=world)
         if guilty := touching(final, path_states(self.task.path, motion_after)):
@@ -213,6 +214,13 @@ class Trial:
 def stands_half_way(motion: Float) -> bool:
     """True if a drive ``[K+1, 6]`` ends at rest, turned away from the line of its lane."""
     return bool(motion[-1, 1] < 0.5 and abs(motion[-1, 4]) > 0.03)
+
+
+def _forget_the_future(reference: Float) -> None:
+    """Rates of change at the start from what came before it: the first frame must not know how the drive goes on."""
+    now = HISTORY_STEPS
+    for rate, value in ((Ego.AX, Ego.VX), (Ego.STEERING_RATE, Ego.STEERING), (Ego.YAW_ACCELERATION, Ego.YAW_RATE)):
+        reference[now, rate] = np.round((reference[now, value] - reference[now - 1, value]) / DT, 6)
 
 
 def rounded_states(states: Float) -> Float:

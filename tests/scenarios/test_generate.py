@@ -175,8 +175,8 @@ def test_crossings_are_timed_to_the_ego():  # type: ignore[no-untyped-def]
     for scenario in (item for item in scenes() if item.family == "F18"):
         for event in scenario.provenance["events"]:
             straight = event["role"] in ("crosser", "running", "elderly") and "dta" in event
-            if straight and scenario.provenance["knobs"]["offset"] < 0.2:
-                offsets.append(event["dta"] - scenario.provenance["knobs"]["offset"])
+            if straight and scenario.provenance["facts"]["offset"] < 0.2:
+                offsets.append(event["dta"] - scenario.provenance["facts"]["offset"])
     assert len(offsets) >= 3
     assert np.median(np.abs(offsets)) < 0.35  # s; turning off or slowing for a bend shifts a few
 

@@ -100,7 +100,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     conflict = at_arc(way, arc_at)
     top = float(path[int(arc_at / SPACING), 4])
     cast = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
-    people, events, arrival = cast
+    people, events, arrival, offset = cast
     start = ego_start(path, arc_at - 3.0, arrival, float(draws("entry").uniform(0.1, 0.9)))
     if start is None:
         return None
@@ -113,7 +113,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     keep_clear = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=12.0)
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
-    facts = {"arrival": round(arrival, 2), "crossing": number}
+    facts = {"arrival": round(arrival, 2), "crossing": number, "offset": round(offset, 3)}
     return Setting(network, way, arc, speed, style, actors, events, event=arc_at, occlusion=True, facts=facts)
 
 
@@ -131,7 +131,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     meeting, number = min(found)
     path = ego_path(way, setting.style)
     top, conflict = float(path[int(meeting / SPACING), 4]), at_arc(way, meeting)
-    people, events, _ = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
+    people, events, _, _ = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
     first = len(setting.actors)
     moved = [(event[0] + first, *event[1:5], NEVER if event[5] > 0.0 else 0.0, *event[6:]) for event in events]
     bays = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
@@ -199,8 +199,9 @@ def _people(
     conflict: Float,
     top: float,
     twin: bool,
-) -> tuple[list[Actor], list[tuple[float, ...]], float]:
-    """Those who cross and those who only stand there; their script; when the ego has to arrive [s].
+) -> tuple[list[Actor], list[tuple[float, ...]], float, float]:
+    """Those who cross and those who only stand there; their script; when the ego has to arrive [s]; and how much later
+    the main one does [s].
 
     ``top`` [m/s] is the ego's speed there. In the ``twin`` everybody is where they are, and nobody sets off.
     """
@@ -210,7 +211,7 @@ def _people(
     main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.88)
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
-    arrival = knobs["arrival"]
+    arrival, later = knobs["arrival"], 0.0
     latest: dict[tuple[bool, int], float] = {}  # trigger of the last one in each file
     for person in _line_up(knobs, rng, main_from_first):
         shift = 0.5 + 0.95 * person.file  # on one's own side as one walks
@@ -239,7 +240,7 @@ def _people(
         limit = _pace_along(person, points, start, width, turn_back, knobs["hesitation"])
         shown = rng.random() < 0.4
         if person.main:
-            arrival = float(np.clip(max(arrival, trigger + 1.0), 4.5, 9.5))
+            arrival, later = float(np.clip(max(arrival, trigger + 1.0), 4.5, 9.5)), offset
         driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
         driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
         index, place = float(len(actors)), (float(conflict[0]), float(conflict[1]))
@@ -255,7 +256,7 @@ def _people(
         elif shown:  # a false cue
             seen = trigger + lead
             events.append((index, Trigger.EGO_ARRIVAL, seen, *place, NEVER, Action.CUE, lead + 1.0, Cue.INTENT))
-    return actors, events, arrival
+    return actors, events, arrival, later
 
 
 def _bystander(rng: np.random.Generator, points: Float, size: tuple[float, float], lead: float) -> Actor:

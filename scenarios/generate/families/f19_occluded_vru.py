@@ -13,7 +13,7 @@ from drive.map import Area, Layer, add_areas
 from drive.scene import Action, AgentKind, Trigger
 from scenarios.generate.actors import Actor, draw_size, standing, walking
 from scenarios.generate.geometry import Float
-from scenarios.generate.kerbside import Street, draw_street, park_row, places, populate, sight_speed, street_of
+from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, sight_speed, street_of
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc, densify
 from scenarios.generate.setting import Draws, Family, Setting
@@ -79,7 +79,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     cast, events, caution, _ = _hide(street, dict(knobs) | {"cover": cover}, draws, len(setting.actors))
     return replace(
         setting,
-        actors=[*setting.actors, *cast],
+        actors=[*setting.actors, *insist(cast)],
         events=[*setting.events, *events],
         occlusion=True,
         caution=(*setting.caution, caution),

@@ -12,7 +12,7 @@ from drive.drivers import Driver
 from drive.scene import Action, AgentKind, Cue, Trigger
 from scenarios.generate.actors import BEHIND, Actor, draw_size, driving
 from scenarios.generate.geometry import Float
-from scenarios.generate.kerbside import Street, draw_street, park_row, places, populate, street_of
+from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, street_of
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
@@ -21,8 +21,10 @@ from scenarios.generate.timing import walk_time
 CAR, BUS = range(2)
 SWING = {AgentKind.CAR: 9.5, AgentKind.BUS: 17.0}  # m along the road on which one swings into the lane
 INTO_THE_WAY = 0.42  # share of that after which the ego's corridor is entered
-CREEPING, GONE = 3.5, 22.0  # m/s while one swings out; m ahead of the place from which one drives on like others
+CREEPING, GONE = 3.0, 22.0  # m/s while one swings out; m ahead of the place from which one drives on like others
 NEVER = 60.0  # s
+WAIT_BEHIND = 2.5  # m: where one lets somebody out
+LIMITS = (8.33, 11.11, 13.89, 13.89)  # m/s
 KNOBS = {
     "vehicle": Knob(choices=(CAR, CAR, CAR, CAR, BUS)),
     "arrival": Knob(4.5, 9.0),
@@ -40,7 +42,7 @@ KNOBS = {
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A street with somebody about to leave the kerb, passed 4.5 to 9 s after the start."""
-    street = draw_street(draws, knobs)
+    street = draw_street(draws, knobs, limits=LIMITS)
     staged = None if street is None else _kerb(street, knobs, draws, 0)
     if street is None or staged is None:
         return None
@@ -51,7 +53,17 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         return None
     actors, arc, speed = found
     return Setting(
-        street.network, street.way, arc, speed, street.style, actors, events, event=street.event, occlusion=True
+        street.network,
+        street.way,
+        arc,
+        speed,
+        street.style,
+        actors,
+        events,
+        bearable=60.0,
+        event=street.event,
+        occlusion=True,
+        holds=(street.event - cast[0].size[0] / 2 - WAIT_BEHIND,),
     )
 
 
@@ -61,8 +73,9 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     staged = None if street is None else _kerb(street, knobs, draws, len(setting.actors))
     if staged is None:
         return None
-    actors, events = [*setting.actors, *staged[0]], [*setting.events, *staged[1]]
-    return replace(setting, actors=actors, events=events, occlusion=True)
+    hold = arc - staged[0][0].size[0] / 2 - WAIT_BEHIND
+    actors, events = [*setting.actors, *insist(staged[0])], [*setting.events, *staged[1]]
+    return replace(setting, actors=actors, events=events, occlusion=True, holds=(*setting.holds, hold))
 
 
 def _kerb(
@@ -134,13 +147,14 @@ def _hold(index: int) -> tuple[float, ...]:
 def _set_off(
     street: Street, knobs: Mapping[str, float], actor: Actor, index: int, twin: bool, shown: bool
 ) -> list[tuple[float, ...]]:
-    """Into the lane when an ego that goes on would be ``ahead`` [s] from its rear as it gets in the way.
+    """Into the lane when an ego that goes on would be ``ahead`` [s] from its rear as it gets in the way (or beside it).
 
     In the twin the indicator at most.
     """
-    where = at_arc(street.way, street.event - actor.size[0] / 2)
-    ahead, lead, rate = 0.3 + 2.2 * knobs["ahead"] ** 2, 2.0 * knobs["cue_lead"] ** 2, knobs["acceleration"]
-    time = ahead + walk_time(INTO_THE_WAY * SWING[actor.kind], CREEPING, rate)
+    into = INTO_THE_WAY * SWING[actor.kind]
+    where = at_arc(street.way, street.event - actor.size[0] / 2 + into)
+    ahead, lead, rate = 2.0 * knobs["ahead"] ** 2 - 0.3, 2.0 * knobs["cue_lead"] ** 2, knobs["acceleration"]
+    time = ahead + walk_time(into, CREEPING, rate)
     if twin:
         return [_indicate(street, index, time + lead, where, 4.0)] if shown else []
     gone = at_arc(street.way, street.event + GONE)
