@@ -10,11 +10,11 @@ import numpy as np
 
 from drive.drivers import Driver
 from drive.scene import Action, AgentKind, Cue, Trigger
-from scenarios.generate.actors import BEHIND, Actor, draw_size, driving
+from scenarios.generate.actors import BEHIND, Actor, draw_size
 from scenarios.generate.geometry import Float
 from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, street_of
 from scenarios.generate.knobs import Knob
-from scenarios.generate.paths import at_arc
+from scenarios.generate.paths import at_arc, resample
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import walk_time
 
@@ -22,6 +22,7 @@ CAR, BUS = range(2)
 SWING = {AgentKind.CAR: 9.5, AgentKind.BUS: 17.0}  # m along the road on which one swings into the lane
 INTO_THE_WAY = 0.42  # share of that after which the ego's corridor is entered
 CREEPING, GONE = 3.0, 22.0  # m/s while one swings out; m ahead of the place from which one drives on like others
+DRIVING = 16.0  # s for which who has pulled out needs road
 NEVER = 60.0  # s
 WAIT_BEHIND = 2.5  # m: where one lets somebody out
 LIMITS = (8.33, 11.11, 13.89, 13.89)  # m/s
@@ -125,18 +126,20 @@ def _at_kerb(
     driver = {Driver.ACCELERATION: acceleration, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0, Driver.START_LOSS: 0.0}
     driver[Driver.COURTESY] = 0.0  # who pulls out like this has not looked
     role = "pull_out" if critical else "waiting"
-    actor = driving(street.way, arc, 0.0, kind, (length, width), critical=critical, role=role, driver=driver)
-    if actor is None:
+    way = street.way
+    first, top = max(arc - BEHIND, 0.0), float(way.limit[way.arc >= arc].max(initial=0.0))
+    last = arc + DRIVING * top + 60.0
+    if last > way.length:
         return None
+    along = np.concatenate((np.arange(first, last, 0.5), (last,)))
+    lane = resample(way.curve, way.arc, along)
     aside = street.edge + 0.1 + knobs["away"] + width / 2
-    along = np.concatenate((np.zeros(1), np.cumsum(np.hypot(*np.diff(actor.points, axis=0).T))))
-    along += arc - min(arc, BEHIND)  # the path begins behind the vehicle
     share = np.clip((along - arc) / SWING.get(kind, SWING[AgentKind.CAR]), 0.0, 1.0)
     left = 1.0 - share**3 * (10.0 + share * (6.0 * share - 15.0))
-    ahead = np.gradient(actor.points, axis=0)
-    normal = np.stack((-ahead[:, 1], ahead[:, 0]), axis=1) / np.hypot(*ahead.T)[:, None]
-    points = actor.points + street.network.side * aside * left[:, None] * normal
-    return replace(actor, pose=street.beside(arc, aside), points=points)
+    normal = np.stack((-np.sin(lane[:, 2]), np.cos(lane[:, 2])), axis=1)
+    points = lane[:, :2] + street.network.side * aside * left[:, None] * normal
+    limit = np.interp(along, way.arc, way.limit)
+    return Actor(kind, (length, width), street.beside(arc, aside), 0.0, points, limit, critical, role, driver)
 
 
 def _hold(index: int) -> tuple[float, ...]:
