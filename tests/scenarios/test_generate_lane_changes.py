@@ -1,4 +1,4 @@
-"""F02 cut-in, F03 cut-out reveal, F04 slow lead: what happens there, and who it happens to."""
+"""F02 cut-in, F03 cut-out reveal, F04 slow lead, F25 blockage: what happens there, and who it happens to."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.scenarios.generated import scene, touching
 
 SCENES = 6
 INDICATORS = Cue.INDICATOR_LEFT | Cue.INDICATOR_RIGHT
-FAMILIES = ("F02", "F03", "F04")
+FAMILIES = ("F02", "F03", "F04", "F25")
 
 
 def row_of(scenario: Scenario, role: str) -> int:
@@ -95,13 +95,25 @@ def test_the_reference_passes_the_slow_one_in_most_scenes():
     assert passed >= SCENES // 2
 
 
+def test_the_truck_stands_across_the_lane_and_goes_on():
+    for index in range(SCENES):
+        scenario = scene("F25", index)
+        row = row_of(scenario, "truck")
+        travelled = np.hypot(*(scenario.tracks.position[row] - scenario.tracks.position[row, 0]).T)
+        assert travelled[scenario.start] == 0.0
+        across = (travelled > 2.0) & (np.hypot(*scenario.tracks.velocity[row].T) < 0.05)
+        assert across.sum() > 3 or travelled[-1] == 0.0
+        ego_waits = scenario.reference[scenario.start :, Ego.VX].min()
+        assert ego_waits < 0.6 * scenario.reference[:, Ego.VX].max()
+
+
 def test_all_reach_hard_cases():
     for family in FAMILIES:
         hardness = [scene(family, index).hardness for index in range(SCENES)]
         assert max(hardness) > 0.25
 
 
-@pytest.mark.parametrize("name", ["F02+F03", "F01+F02", "F03+F04"])
+@pytest.mark.parametrize("name", ["F02+F03", "F01+F02", "F03+F04", "F02+F25"])
 def test_they_can_follow_another_event(name):
     scenario = build(Recipe(name, 0, "tests"))
     assert scenario.provenance["roles"]

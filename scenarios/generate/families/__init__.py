@@ -22,6 +22,7 @@ from scenarios.generate.families.f19_occluded_vru import F19
 from scenarios.generate.families.f20_cyclist import F20
 from scenarios.generate.families.f22_pull_out import F22
 from scenarios.generate.families.f23_curvature_speed import F23
+from scenarios.generate.families.f25_blockage import F25
 from scenarios.generate.families.f26_urban_background import F26
 from scenarios.generate.setting import Family
 
@@ -50,6 +51,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F20,
         F22,
         F23,
+        F25,
         F26,
     )
 }

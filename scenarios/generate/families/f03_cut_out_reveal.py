@@ -29,10 +29,10 @@ from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
 
 KNOBS = {
-    "road_class": Knob(choices=(0, 1, 1, 1, 2)),
+    "road_class": Knob(choices=(0, 1, 1, 1, 2, 2)),
     "lanes": Knob(choices=(2, 2, 3, 3, 4)),
     "lane": Knob(),
-    "reveal": Knob(1.5, 4.5),
+    "reveal": Knob(),
     "time_gap": Knob(0.7, 1.8),
     "duration": Knob(2.2, 3.2),
     "lead_kind": Knob(),
@@ -40,15 +40,15 @@ KNOBS = {
     "obstacle": Knob(choices=(0, 0, 1, 2, 3, 3)),
     "neighbour_free": Knob(choices=(0, 1)),
     "hold": Knob(2.5, 5.0),
-    "event": Knob(4.5, 7.5),
+    "event": Knob(5.5, 8.5),
     "density": Knob(0.3, 1.0),
     "bends": Knob(choices=(0, 0, 1)),
     "indicator": Knob(-0.8, 1.5),
 }
 CAR, TRUCK, DEBRIS, QUEUE = range(4)
-LEAD_FACTOR = 0.85  # share of the limit that the lead drives
+LEAD_FACTOR = 0.93  # share of the limit that the lead drives
 GONE = 0.5  # share of its manoeuvre after which the lead no longer hides what is ahead
-LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE = 1.0, 3.5  # s between the lead's leaving and the obstacle
+LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE = 1.2, 3.5  # s between the lead's leaving and the obstacle
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -80,7 +80,8 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         lead_kind = AgentKind.BUS
     size = draw_size(lead_kind, rng)
     gap = 2.0 + knobs["time_gap"] * speed
-    leaves = float(np.clip(knobs["reveal"] - (gap + size[0]) / speed, LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE))
+    reveal = 1.5 + 3.0 * knobs["reveal"] ** 1.6  # 1.5 to 4.5 s, dense where it is short
+    leaves = float(np.clip(reveal - (gap + size[0]) / speed, LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE))
     rear = arc + PACIFICA.front + gap + size[0] + leaves * speed  # of the obstacle
     options = [
         lane for lane in neighbours(setting.network, setting.way, arc) if lane.low < arc and rear + 40.0 < lane.high
