@@ -7,12 +7,14 @@ import numpy as np
 
 from drive.drivers import Driver
 from drive.scene import Action, Trigger
+from scenarios.generate.actors import Actor
 from scenarios.generate.crossroads import (
     Crossroads,
     Passing,
     Shape,
     Wish,
     flow,
+    queue,
     stage_crossroads,
     stander,
     surroundings,
@@ -33,7 +35,7 @@ KNOBS = {
     "others": Knob(choices=(1, 2, 2, 3)),
     "first": Knob(),
     "second": Knob(-1.5, 2.0),
-    "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, PUSH, PUSH, PUSH, NORMAL)),
+    "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, PUSH, PUSH, PUSH, PUSH, PUSH, NORMAL)),
     "deadlock": Knob(),
     "deadlock_time": Knob(2.0, 4.0),
     "turn": Knob(),
@@ -63,10 +65,13 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     cast = draws("cast")
     deadlock = knobs["deadlock"] < 0.2
     manner = WAVE if deadlock else int(knobs["manner"])
-    passing, legs = _others(cross, knobs, cast, all_way and manner == PUSH)
+    passing, legs = _others(cross, knobs, cast, manner == PUSH)
     if not passing:
         return None
-    actors, times = flow(cross, passing[:1], cast, factor=0.92, critical=True)
+    if all_way and manner == PUSH:
+        actors, times = _at_its_line(cross, passing[0].connector, cast), [passing[0].time]
+    else:
+        actors, times = flow(cross, passing[:1], cast, factor=0.92, critical=True)
     if not actors:
         return None
     events = _script(cross, passing[0].connector, manner, times[0], knobs, all_way)
@@ -96,16 +101,16 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
 
 
 def _others(
-    cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator, early: bool
+    cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator, alone: bool
 ) -> tuple[list[Passing], tuple[int, ...]]:
     """Who comes from the other legs, the first one from the right if there is such a leg; and those legs.
 
-    ``early``: the first one is there long enough before the ego to have stopped.
+    ``alone``: the others are well behind the first one.
     """
     order = [cross.leg(movement) for movement in (Movement.RIGHT, Movement.LEFT, Movement.THROUGH)]
     legs = tuple(leg for leg in order if leg is not None)
-    first = -4.5 if early else -0.5 + knobs["first"]
-    offsets = (first, knobs["second"], knobs["second"] + 1.5)
+    after = 4.0 if alone else 0.0
+    offsets = (-0.5 + knobs["first"], knobs["second"] + after, knobs["second"] + after + 1.5)
     found = []
     meeting_legs = [leg for leg in legs if cross.movements(leg)]
     for leg, offset in zip(meeting_legs[: int(knobs["others"])], offsets, strict=False):
@@ -148,13 +153,20 @@ def _script(
                 late - 2.3 / speed,
             )
         ]
-    # it has stopped at its line, and it is its turn: its middle is in the ego's way as the ego comes
+    # it stands at its line, and it is its turn: its middle is in the ego's way as the ego comes
     line = float(cross.way_through(connector).begin[1])
     go = cross.estimate(mine, float(np.sqrt(2.0 * (theirs - line + 3.3) / PUSHING)) - late)
     return [
-        _event(0, Trigger.TIME, time + 1.0, place, time + 1.0, Action.SPEED, 3.0, 0.0),
+        _event(0, Trigger.TIME, 0.0, place, 0.0, Action.SPEED, 3.0, 0.0),
         _event(0, Trigger.EGO_ARRIVAL, go, place, time + 7.0, Action.SPEED, PUSHING, speed),
     ]
+
+
+def _at_its_line(cross: Crossroads, connector: int, rng: np.random.Generator) -> list[Actor]:
+    """Somebody who has stopped at the stop sign and takes his time."""
+    way = cross.way_through(connector)
+    standing = queue(cross, way, float(way.begin[1]) - 1.0, 1, rng, role="negotiator")
+    return [replace(item, critical=True) for item in standing]
 
 
 def _wait(cross: Crossroads, row: int, time: float, wait: float) -> list[tuple[float, ...]]:

@@ -15,13 +15,14 @@ from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, draw_section
 from scenarios.generate.paths import way_along
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.sight import build_up
 from scenarios.generate.signals import Phasing, SignalPlan
 from scenarios.generate.timing import RUN_IN
 from scenarios.generate.violators import arrival_offset, violate
 
 DILEMMA, EMPTY, QUEUE, LATE, STALE, ARROW, SPILLBACK = range(7)
 NAMES = ("dilemma", "red_empty", "red_queue", "late_crosser", "stale_green", "arrow", "spillback")
-CASES = (DILEMMA, DILEMMA, EMPTY, QUEUE, QUEUE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, ARROW, SPILLBACK)
+CASES = (DILEMMA, EMPTY, QUEUE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, ARROW, SPILLBACK)
 KNOBS = {
     "case": Knob(choices=CASES),
     "arrival": Knob(6.0, 8.5),
@@ -64,12 +65,15 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     )
     if cross is None:
         return None
+    if case == LATE:  # this knob's other meaning: how far one sees round the corner
+        cross = build_up(cross, 15.0 + 3.5 * knobs["exit_space"], 14.0)
     plan, slack = light_plan(case, cross, knobs)
     actors, events = _cast(case, cross, knobs, draws("cast"))
     if case == SPILLBACK and not actors:
         return None
     density = knobs["density"] * (0.4 if case == LATE else 1.0)
-    actors += surroundings(cross, draws, density, ())
+    # who stands at red before the late crosser would stop it
+    actors += surroundings(cross, draws, density, (1, 2, 3) if case == LATE else ())
     return Setting(
         cross.network,
         cross.way,
@@ -78,6 +82,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        occlusion=case == LATE,
         rest=cross.rest,
         event=cross.line,
         slack=slack,
