@@ -25,12 +25,12 @@ from scenarios.generate.street import street
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 1)),
     "ratio": Knob(1.05, 1.7),
-    "arrival": Knob(0.8, 3.0),
+    "arrival": Knob(0.2, 2.6),
     "wait": Knob(-1.5, 1.2),
     "block": Knob(5.0, 18.0),
     "intrusion": Knob(1.9, 2.9),
     "oncoming_speed": Knob(0.8, 1.0),
-    "before": Knob(choices=(1, 2, 3)),
+    "before": Knob(choices=(3, 4)),
     "after": Knob(choices=(1, 2, 3)),
     "bends": Knob(choices=(0, 1, 2)),
     "density": Knob(0.2, 0.9),
@@ -42,7 +42,7 @@ PRICE = 0.2  # per second in the oncoming lane
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """A two-lane street with a dashed centre line; the ego reaches the blockage 0.8 to 3 s after the start."""
+    """A two-lane street with a dashed centre line; the ego comes to the blockage within 3 s of the start."""
     found = street(
         draws,
         int(knobs["road_class"]),

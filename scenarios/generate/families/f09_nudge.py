@@ -21,7 +21,7 @@ from scenarios.generate.timing import RUN_IN
 
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 1)),
-    "arrival": Knob(2.0, 4.5),
+    "arrival": Knob(1.5, 3.5),
     "stratum": Knob(choices=(0, 0, 1)),
     "intrusion": Knob(),
     "count": Knob(choices=(1, 1, 2, 3, 5, 8)),
@@ -40,7 +40,7 @@ PRICE = 0.2
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """A two-lane street; the ego reaches the first object 2 to 4.5 s after the start."""
+    """A two-lane street; the ego reaches the first object 1.5 to 3.5 s after the start."""
     found = street(
         draws,
         int(knobs["road_class"]),

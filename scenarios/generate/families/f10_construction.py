@@ -17,27 +17,27 @@ from scenarios.generate.street import street
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1)),
-    "arrival": Knob(2.0, 4.5),
+    "arrival": Knob(1.0, 3.5),
     "shift": Knob(1.0, 3.5),
-    "taper": Knob(1.0, 1.5),
-    "length": Knob(10.0, 30.0),
+    "taper": Knob(1.0, 1.3),
+    "length": Knob(8.0, 25.0),
     "width": Knob(2.75, 3.25),
     "cones": Knob(3.0, 8.0),
     "barriers": Knob(choices=(0, 1)),
     "vehicle": Knob(choices=(0, 1, 1)),
     "workers": Knob(choices=(0, 1, 2, 3)),
-    "speed": Knob(0.5, 0.75),
+    "speed": Knob(0.5, 0.7),
     "bends": Knob(choices=(0, 0, 1)),
     "density": Knob(0.2, 0.9),
 }
 CONE, BARRIER = 0.45, (2.1, 0.5)  # m
 SHORTEST = 16.0  # m, of a taper
-ROOM, ASIDE = 0.35, 0.7  # m: what a second of straight on may use, and by how much tapers are wider
+ROOM, ASIDE = 0.18, 0.7  # m: what a second of straight on may use, and by how much tapers are wider
 TIGHT, HARD = 2.7, 3.5  # m: the channel an expert just fits through, the greatest shift
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """A two-lane street; the ego reaches the first cone 2 to 4.5 s after the start."""
+    """A two-lane street; the ego reaches the first cone 1 to 3.5 s after the start."""
     found = street(
         draws,
         int(knobs["road_class"]),
@@ -69,7 +69,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     # the channel stays on the paved road
     aside = min(knobs["shift"], 1.5 * lane_width + 0.4 - knobs["width"] / 2 - CONE)
     led = shifted(way, arc, run, end, run, side * aside)
-    slow = np.where((led.arc > arc - 8.0) & (led.arc < end - 0.3 * run), knobs["speed"] * led.limit, led.limit)
+    slow = np.where((led.arc > arc - 8.0) & (led.arc < end), knobs["speed"] * led.limit, led.limit)
     led = replace(led, limit=slow)
     things = _channel(led, arc, end, run, side, knobs)
     things += _works(way, arc + run, end - run, side, lane_width / 2, knobs, aside, cast)
