@@ -21,14 +21,14 @@ from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import FUTURE, RUN_IN, drive_time, ego_start, run_up
 
 MERGED = 0.4  # share of the taper after which two lanes have become one
-NEEDED = 2.3  # s between two vehicles into which somebody can merge at their speed
+NEEDED = 1.7  # s between two vehicles into which somebody can merge at their speed
 KNOBS = {
     "from_ramp": Knob(choices=(1, 1, 1, 1, 1, 1, 1, 0, 0, 0)),
     "main_limit": Knob(choices=(13.89, 16.67, 19.44, 22.22, 25.0)),
     "ramp_speed": Knob(0.6, 0.8),
     "lanes": Knob(choices=(1, 1, 2, 2, 3)),
     "length": Knob(0.8, 1.3),
-    "gap_median": Knob(1.5, 2.1),
+    "gap_median": Knob(1.0, 1.4),
     "opening": Knob(1.05, 1.7),
     "abreast": Knob(-0.6, 0.6),
     "pace": Knob(0.75, 0.95),
@@ -87,7 +87,7 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
     opening = (abreast, abreast + knobs["opening"] * NEEDED)
     if knobs["ahead"] < 0.4:
         opening = (abreast - knobs["opening"] * NEEDED, abreast)
-    flow = (knobs["gap_median"], 0.3, 0.9, 0.95 * NEEDED)
+    flow = (knobs["gap_median"], 0.2, 0.9, 0.9 * NEEDED)
     times = flow_times(rng, opening, flow, (1.0, arrival + 9.0))
     courtesy = {Driver.COURTESY: knobs["courtesy"], Driver.NOISE: 0.3}
     actors: list[Actor] = []
