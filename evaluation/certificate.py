@@ -6,6 +6,7 @@ the map) is not computed again; everything about the drive is, with the function
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +23,16 @@ from drive.scoring.navsim.tracking import reference_poses, simulate
 from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from drive.visibility import visible_agents, walls
 from evaluation.metrics.epdms import combine, parts_of
+from evaluation.rules import find_rules, judge_rollout
+from stl.rules import RuleSet
 
 Float = NDArray[np.float64]
 
 EVERY = 5  # steps between the frames that EPDMS is computed in
 FRAME = 40  # steps of future of each
 NARROW = "F21"
+RULES = ("navsim-parity", "intersection")
+"""Rule sets that an expert keeps. The others also judge what others do to it (RSS), or a taste in following."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def certify(scenario: Scenario, replays: Mapping[str, tuple[float, Rollout]]) ->
         if mode == "log":
             away = np.hypot(*(rollout.ego[-1, :2].astype(np.float64) - scenario.reference[-1, :2]))
             found.append(Check("distance of the replayed expert's end [m]", float(away), high=1.0))
+            found.append(Check("rules broken", float(len(broken_rules(scenario, rollout))), high=0.0))
     return found + _navsim(scenario)
 
 
@@ -226,6 +232,17 @@ def _navsim(scenario: Scenario) -> list[Check]:
     scores = [combine(frame, frame.get("two_frame_extended_comfort")) for frame in parts]
     found.append(Check("EPDMS of the expert", float(np.mean(scores)), low=None if _borrows(scenario) else 0.95))
     return found
+
+
+@cache
+def _rule_sets() -> list[RuleSet]:
+    return [find_rules(name) for name in RULES]
+
+
+def broken_rules(scenario: Scenario, rollout: Rollout) -> list[str]:
+    """Columns of the rules of the certificate's sets that a drive breaks."""
+    row = judge_rollout(_rule_sets(), scenario, rollout)
+    return [name for name, verdict in row.items() if name.endswith(".verdict") and verdict == "violated"]
 
 
 def _borrows(scenario: Scenario) -> bool:
