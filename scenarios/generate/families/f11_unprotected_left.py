@@ -64,7 +64,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     walks = knobs["people"] < 0.4
     control = Control.SIGNAL if signal else Control.YIELD
     wish = Wish(shape, control, Movement.LEFT, False, knobs["arrival"], crosswalks=walks or rng.random() < 0.3)
-    cross = stage_crossroads(wish, road, section, side, draws)
+    cross = stage_crossroads(wish, road, section, side, draws, rest=(0.3, 1.5))
     if cross is None:
         return None
     opposite = cross.leg(Movement.THROUGH)

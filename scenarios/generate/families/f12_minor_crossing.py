@@ -55,7 +55,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if shape is Shape.STEM and turn is Movement.THROUGH:
         turn = Movement.LEFT
     control = Control.STOP if knobs["stop_sign"] > 0.5 else Control.YIELD
-    cross = stage_crossroads(Wish(shape, control, turn, True, knobs["arrival"]), RESIDENTIAL, section, side, draws)
+    wish = Wish(shape, control, turn, True, knobs["arrival"])
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.2, 1.0))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 11.0)

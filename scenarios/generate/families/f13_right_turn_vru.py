@@ -57,7 +57,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         crosswalks=True,
         corner=(knobs["corner"], knobs["corner"] + 1.0),
     )
-    cross = stage_crossroads(wish, COLLECTOR, section, side, draws)
+    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, rest=(0.3, 1.5))
     if cross is None:
         return None
     cast, who = draws("cast"), int(knobs["who"])

@@ -27,7 +27,7 @@ KNOBS = {
     "case": Knob(choices=CASES),
     "arrival": Knob(6.0, 8.5),
     "to_line": Knob(1.5, 4.0),
-    "wait": Knob(0.5, 3.5),
+    "wait": Knob(1.0, 5.0),
     "queue": Knob(1.0, 6.0),
     "start_loss": Knob(1.0, 3.0),
     "exit_space": Knob(0.0, 12.0),
@@ -61,7 +61,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         draws,
         straight=straight,
         lane=knobs["lane"],
-        rest=(0.0, 0.8) if case == LATE else (1.2, 3.0),
+        rest=(0.0, 0.8),
     )
     if cross is None:
         return None
