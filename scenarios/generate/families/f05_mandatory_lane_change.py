@@ -11,7 +11,7 @@ from scenarios.generate.flow import flow_times, platoon
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Section
 from scenarios.generate.knobs import Knob
-from scenarios.generate.layout import GUTTER, Layout
+from scenarios.generate.layout import GUTTER, Layout, draw_bend
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import at_arc, ego_ways, shortest_way
 from scenarios.generate.ramps import Nose, ramp_road
@@ -23,15 +23,15 @@ from scenarios.generate.timing import RUN_IN, run_up
 NEEDED = 2.4  # s between two vehicles into whose lane somebody can change at their speed
 DENSITIES = (10.0, 22.0, 38.0)  # vehicles per kilometre of the lane that the ego has to reach
 KNOBS = {
-    "limit": Knob(choices=(13.89, 13.89, 16.67, 19.44)),
+    "limit": Knob(choices=(13.89, 16.67, 16.67, 19.44)),
     "lanes": Knob(choices=(2, 2, 3, 3, 4)),
     "away": Knob(choices=(1, 1, 1, 2, 3)),
-    "distance": Knob(120.0, 350.0),
+    "distance": Knob(60.0, 180.0),
     "density": Knob(choices=(0, 1, 1, 2, 2)),
     "opening": Knob(1.1, 1.7),
     "abreast": Knob(-0.6, 0.6),
     "ahead": Knob(),
-    "pace": Knob(0.6, 0.8),
+    "pace": Knob(0.5, 0.68),
     "courtesy": Knob(),
     "blocker": Knob(),
     "trucks": Knob(0.0, 0.25),
@@ -39,25 +39,28 @@ KNOBS = {
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """The exit lane begins 120 to 350 m ahead of where the ego is at the start; the lane beside it is full but for one
-    gap."""
+    """The exit is passed before the scene ends; the lane beside the ego's is full but for one gap."""
     rng = draws("map")
     limit, lanes = knobs["limit"], int(knobs["lanes"])
     away = min(int(knobs["away"]), lanes - 1)
     speed = knobs["pace"] * limit
-    # Four seconds per lane that is to be crossed at least, within what is reached in the scene.
-    distance = float(np.clip(knobs["distance"], max((5.0 + 4.0 * away) * speed, 120.0), 17.0 * speed))
+    # Three seconds per lane that is to be crossed at least; the exit is passed within the scene.
+    least, most = (3.0 + 3.0 * away) * speed, max(14.0 * speed - 75.0, 7.0 * speed)
+    distance = float(np.clip(knobs["distance"], least, max(most, least)))
     width = float(rng.uniform(3.3, 3.7))
     main = Section(lanes, 0, width, 0.0, GUTTER, 0.0, 0.0, limit, "arterial")
     ramp = Section(1, 0, width, 0.0, GUTTER, 0.0, 0.0, max(0.7 * limit, 8.33), "arterial")
-    nose = Nose(main, ramp, False, float(rng.uniform(1.5, 2.2)), float(rng.uniform(0.09, 0.13)), True)
+    nose = Nose(main, ramp, False, float(rng.uniform(1.4, 1.8)), float(rng.uniform(0.11, 0.13)), True)
     pairs = (*((lane, lane) for lane in range(lanes)), (lanes - 1, lanes))
-    taper = Seam(main, nose.joined, float(np.clip(calm_length(width, limit), 30.0, 70.0)), 0.0, pairs, ())
+    taper = Seam(main, nose.joined, float(np.clip(calm_length(width, speed, 2.0), 30.0, 50.0)), 0.0, pairs, ())
     before = run_up(limit) + speed * RUN_IN + distance
     leaving = ramp_road(24.0 * 1.2 * limit + 80.0, float(rng.uniform(60.0, 110.0)), 0.7, ramp.limit, to_nose=False)
     leaving[:, 1:] *= -1.0
-    roads = (_straight(before), _straight(float(rng.uniform(40.0, 90.0))), leaving)
-    onward = {1: _straight(24.0 * 1.2 * limit + 80.0)}
+    roads = (_straight(before), _straight(float(rng.uniform(15.0, 25.0))), leaving)
+    # The carriageway bends away behind the exit: who has missed it is somewhere else.
+    bend = draw_bend(limit, draws("bend"), (0.5, 0.9))
+    bend[:, 1:] *= np.sign(bend[1, 1])
+    onward = {1: np.concatenate((_straight(2.0), bend, _straight(24.0 * 1.2 * limit + 20.0)))}
     layout = Layout(main, roads, (taper, nose), None, ({}, onward), bool(rng.random() < 0.3), False)
     network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(limit))
     if network is None or not (ways := ego_ways(network)):
