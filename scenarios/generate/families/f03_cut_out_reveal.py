@@ -138,7 +138,8 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     staged = with_event(
         setting, actors, events, arc, {"reveal": round(reveal, 3), "leaves": round(leaves, 3), "to_lane": target.lane}
     )
-    beside = neighbour_stretches(setting.network, setting.way, setting.arc, target.high)
+    # not before: who changes lane for the slow lead never meets what is behind it
+    beside = neighbour_stretches(setting.network, setting.way, arc - 8.0, target.high)
     return replace(staged, beside=(*staged.beside, *beside), occlusion=True)
 
 

@@ -39,6 +39,7 @@ KNOBS = {
 }
 KERB = 2.1  # m from the lane's centre to the nose that waits, clear of all who keep to their lane
 ACROSS = 1.2  # m beyond the lane's centre at which the nose stops
+LATEST = 1.2  # s after its time at which it comes out whatever the ego does
 RATE, BRAKE, LEAVING = 1.5, 2.5, 4.0  # m/s2, m/s2, m/s
 
 
@@ -77,7 +78,8 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     moving = speed / RATE + max(KERB + ACROSS - gathering - braking, 0.0) / speed
     leaving = (size[0] + ACROSS) / LEAVING + LEAVING / (2.0 * RATE)
     waiting = max(knobs["blocked"] - speed / BRAKE - leaving, 0.5)
-    due = (Trigger.EGO_ARRIVAL, knobs["notice"], place[0], place[1], 14.0)
+    late = max(clock_of(setting).time(arc) - knobs["notice"] + LATEST, 1.0)
+    due = (Trigger.EGO_ARRIVAL, knobs["notice"], place[0], place[1], late)
     events: list[tuple[float, ...]] = [
         (index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0),
         (index, *due, Action.SPEED, RATE, speed),
