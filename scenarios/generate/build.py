@@ -188,7 +188,7 @@ def _finish(
     scenario = rolled.scenario
     check_reference(scenario)
     if rolled.half_way:
-        raise Rejected("reference: stands half way across")
+        raise Rejected("reference: does not get past")
     speed = scenario.reference[scenario.start :, Ego.VX]
     _check_standing(float(speed.sum()) * DT, float(speed[0]), recipe, attempt)
     actors = [setting.actors[row] for row in rows]

@@ -28,7 +28,7 @@ LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True)
 class Rolled:
-    """A scenario without checks, its compiled traffic, and whether its reference ends standing between two lines."""
+    """A scenario without checks, its compiled traffic, and whether its reference ends half way round something."""
 
     scenario: Scenario
     world: TrafficWorld
@@ -103,7 +103,7 @@ class Trial:
         final = roll_scenario(scenario, world=world)
         if guilty := touching(final, path_states(self.task.path, motion_after)):
             return guilty
-        return Rolled(with_future(scenario, final), world, stands_half_way(motion_after))
+        return Rolled(with_future(scenario, final), world, stands_half_way(motion_after) or self._held_up(motion_after))
 
     def _drive(
         self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int, plan: Float, rest: int = 0
@@ -114,6 +114,10 @@ class Trial:
         motion[0] = begin
         plan = drive(world, state, others, self.task, motion, self.setting.bearable, plan, rest)
         return motion, others, plan
+
+    def _held_up(self, motion: Float) -> bool:
+        """True if the drive never gets past what one of the stretches beside its lane leads round."""
+        return any(item.clear is not None and motion[-1, 0] < item.clear for item in self.setting.beside)
 
     def _warm_scenario(self, actors: list[Actor], begin: Float) -> Scenario:
         """A scenario whose start is the beginning of the warm-up; scripts only hold actors where they are."""

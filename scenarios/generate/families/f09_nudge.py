@@ -66,7 +66,9 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         return None
     stretch = stretches[0]
     side, width = float(np.sign(stretch.offset)), abs(stretch.offset)
-    things, end = _row(setting, arc, int(knobs["count"]), what, side, intrusion - width / 2, cast)
+    # who has to cross the line stays there for no more than three objects
+    count = min(int(knobs["count"]), 3) if int(knobs["stratum"]) else int(knobs["count"])
+    things, end = _row(setting, arc, count, what, side, intrusion - width / 2, cast)
     if stretch.begin > arc - 25.0 or stretch.end < end + 25.0:
         return None
     past = min(intrusion - width / 2 + CLEARANCE[what] + PACIFICA.width / 2, width - 0.1)
