@@ -109,7 +109,7 @@ def populate(
 
     ``taken [C, 2]`` are places where nobody else parks.
     """
-    start = ego_start(street.path, street.event - 4.0, knobs["arrival"], float(draws("entry").uniform(0.1, 0.9)))
+    start = ego_start(street.path, street.event - 4.0, knobs["arrival"], float(draws("entry").uniform(0.05, 0.55)))
     if start is None:
         return None
     arc, speed = start

@@ -101,7 +101,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     top = float(path[int(arc_at / SPACING), 4])
     cast = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
     people, events, arrival, offset = cast
-    start = ego_start(path, arc_at - 3.0, arrival, float(draws("entry").uniform(0.1, 0.9)))
+    start = ego_start(path, arc_at - 3.0, arrival, float(draws("entry").uniform(0.05, 0.55)))
     if start is None:
         return None
     arc, speed = start

@@ -156,7 +156,7 @@ def _set_off(
     """
     into = INTO_THE_WAY * SWING[actor.kind]
     where = at_arc(street.way, street.event - actor.size[0] / 2 + into)
-    ahead, lead, rate = 2.0 * knobs["ahead"] ** 2 - 0.3, 2.0 * knobs["cue_lead"] ** 2, knobs["acceleration"]
+    ahead, lead, rate = 1.5 * knobs["ahead"] ** 2 - 0.4, 1.6 * knobs["cue_lead"] ** 2, knobs["acceleration"]
     time = ahead + walk_time(into, CREEPING, rate)
     if twin:
         return [_indicate(street, index, time + lead, where, 4.0)] if shown else []
