@@ -92,7 +92,7 @@ def search(
             Wish(Recipe(family, FIRST + number * batch + n, namespace, point=tuple(point.tolist())), least, 1.01)
             for n, point in enumerate(points)
         ]
-        for _, candidate in examined(engine, work, [item for item in wishes if item.recipe.id not in known]):
+        for candidate in examined(engine, work, [item for item in wishes if item.recipe.id not in known]):
             remember(candidate)
         there = [known[item.recipe.id] for item in wishes]
         kept = [item.candidate for item in found]

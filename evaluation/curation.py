@@ -133,16 +133,11 @@ def curate(
     with journal.open("a") as file:
         while wishes := _wishes(plan, by_family, tried):
             fresh = [wish for wish in wishes if wish.recipe.id not in known]
-            for wish, found in examined(engine, work, fresh):
-                known[wish.recipe.id] = found
+            for found in examined(engine, work, fresh):
+                known[found.recipe.id] = found
                 file.write(found.to_json() + "\n")
                 file.flush()
             hazards = [known[wish.recipe.id] for wish in wishes]
-            twins = _twins(hazards, by_family, known)
-            for wish, found in examined(engine, work, [item for item in twins if item.recipe.id not in known]):
-                known[wish.recipe.id] = found
-                file.write(found.to_json() + "\n")
-                file.flush()
             for candidate in hazards:
                 budget -= _place(plan, candidate, by_family[candidate.recipe.family], known, funnel, budget)
             filled = sum(len(item.taken) for items in by_family.values() for item in items)
@@ -191,27 +186,21 @@ def _wishes(plan: Plan, by_family: dict[str, list[Cellar]], tried: dict[str, int
             continue
         short = sum(item.wanted - len(item.taken) * (2 if item.twins else 1) for item in open_)
         low, high = min(item.cell.low for item in open_), max(item.cell.high for item in open_)
-        for _ in range(min(max(short, 2), left)):
+        for _ in range(min(math.ceil(1.3 * short) + 1, left)):
             found.append(Wish(Recipe(family, tried[family], plan.name), low, high))
             tried[family] += 1
     return found
 
 
-def examined(engine: Engine, work: Examine, wishes: Sequence[Wish]) -> Iterator[tuple[Wish, Candidate]]:
-    """Candidates of wishes in the order of completion; one whose process died is none."""
+def examined(engine: Engine, work: Examine, wishes: Sequence[Wish]) -> Iterator[Candidate]:
+    """Candidates of wishes and their twins in the order of completion; one whose process died is none.
+
+    A twin comes before its hazard, so that no journal ends between them.
+    """
     size = max(1, min(4, len(wishes) // max(2 * engine.workers, 1)))
     batches = [wishes[first : first + size] for first in range(0, len(wishes), size)]
     for wish, result in engine.map(work, batches):
-        yield wish, Candidate(wish.recipe, verdict=f"worker: {result}") if isinstance(result, Died) else result
-
-
-def _twins(hazards: Sequence[Candidate], by_family: dict[str, list[Cellar]], known: dict[str, Candidate]) -> list[Wish]:
-    """Twins of the hazards that would be kept."""
-    return [
-        Wish(replace(item.recipe, twin=True), 0.0, 1.01)
-        for item in hazards
-        if not item.verdict and by_family[item.recipe.family][0].twins
-    ]
+        yield from [Candidate(wish.recipe, verdict=f"worker: {result}")] if isinstance(result, Died) else result[::-1]
 
 
 def _place(
@@ -241,8 +230,10 @@ def _verdict(plan: Plan, candidate: Candidate, items: list[Cellar], known: dict[
         return "not foreign"
     if candidate.trivial and budget <= 0:
         return "trivial"
-    if items[0].twins and (twin := known.get(replace(candidate.recipe, twin=True).id)) and twin.verdict:
-        return f"twin: {twin.verdict}"
+    if items[0].twins:
+        twin = known.get(replace(candidate.recipe, twin=True).id)
+        if twin is None or twin.verdict:
+            return f"twin: {'not examined' if twin is None else twin.verdict}"
     taken = [other for item in items for other in item.taken]
     if any(other.map_digest == candidate.map_digest for other in taken):
         return "duplicate map"

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -90,9 +90,15 @@ class Examine:
     def __init__(self, planners: Sequence[str] = ()) -> None:
         self._specs = {name: resolve(name) for name in (EXPERT, *TRIVIAL, *planners)}
 
-    def __call__(self, wishes: Sequence[Wish]) -> list[Candidate]:
-        """One candidate for every wish."""
-        return [self.examine(wish) for wish in wishes]
+    def __call__(self, wishes: Sequence[Wish]) -> list[list[Candidate]]:
+        """For every wish its candidate, and with one that may be kept its twin, in families that have twins."""
+        return [self._with_twin(wish) for wish in wishes]
+
+    def _with_twin(self, wish: Wish) -> list[Candidate]:
+        found = self.examine(wish)
+        if found.verdict or wish.recipe.twin or not families_of(wish.recipe)[0].twins:
+            return [found]
+        return [found, self.examine(Wish(replace(wish.recipe, twin=True), 0.0, 1.01))]
 
     def examine(self, wish: Wish) -> Candidate:
         """Build, measure, drive and certify; whatever fails first ends it."""

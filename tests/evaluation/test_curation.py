@@ -164,7 +164,7 @@ def test_a_candidate_survives_its_journal(tmp_path: Path) -> None:
 
 
 def test_a_scene_of_no_use_is_not_driven() -> None:
-    (found,) = Examine()([Wish(Recipe("F01", 0, "tests"), 2.0, 3.0)])
+    ((found,),) = Examine()([Wish(Recipe("F01", 0, "tests"), 2.0, 3.0)])
     assert (found.verdict, found.scores) == ("hardness of no use", {})
     assert found.hardness == pytest.approx(scene("F01", 0).hardness, abs=1e-4)
 
