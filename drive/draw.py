@@ -69,6 +69,7 @@ def draw(
     rollout: Rollout | None = None,
     ax: "Axes | None" = None,
     view: float | None = 50.0,
+    caption: bool = True,
 ) -> "Axes":
     """Draw a scene, in its own frame, at one step.
 
@@ -78,6 +79,7 @@ def draw(
         rollout: Draw the agents and the ego as they moved in it, and the plan in force, instead of as recorded.
         ax: Where to draw; by default a new figure (Agg, no pyplot state).
         view: Half the width [m] of the square shown around the ego; None shows the whole map.
+        caption: Say what is what; without it for strips of many pictures.
 
     Returns:
         The axes; ``axes.figure`` is the figure.
@@ -102,7 +104,8 @@ def draw(
     _frame(ax, scenario, ego[step], view)
     kinds = _draw_agents(ax, scenario, position, heading, valid, step)
     _draw_ego(ax, scenario, ego, step)
-    _caption(ax, scenario, ego[step], step, kinds, rollout is not None)
+    if caption:
+        _caption(ax, scenario, ego[step], step, kinds, rollout is not None)
     return ax
 
 

@@ -37,7 +37,7 @@ def save_strips(scenes: list[Scenario], path: Path) -> None:
         for column in range(MOMENTS):
             ax = figure.add_subplot(len(scenes), MOMENTS, row * MOMENTS + column + 1)
             step = scenario.start + round(column * scenario.horizon / (MOMENTS - 1))
-            draw(scenario, step, ax=ax, view=38.0)
+            draw(scenario, step, ax=ax, view=38.0, caption=False)
             title = f"{scenario.id}, h {scenario.hardness:.2f}" if column == 0 else ""
             ax.set_title(f"{title}  {(step - scenario.start) * DT:.1f} s", fontsize=8)
     figure.tight_layout(pad=0.3)
