@@ -191,7 +191,7 @@ def _turn(start: Float, end: Float, angle: float, most_tangent: float, least_rad
     unit = ReferenceLine(np.zeros(3), bend_segments(angle, 1.0, share)).sample(np.array((abs(angle) * (1.0 + share),)))
     tangent_of_unit = abs(unit[0, 1] / np.sin(angle))
     tangent = min(before, after, most_tangent)
-    for side in (before, after):
+    for side in (before, after, before):  # what is right for one end may leave a crumb at the other
         if 0.0 < side - tangent < 0.3:  # no crumb of a straight at either end
             tangent = side - 0.3
     radius = tangent / tangent_of_unit
