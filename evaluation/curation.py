@@ -18,7 +18,7 @@ from drive.drivers import POPULATIONS
 from drive.errors import SuiteError
 from evaluation.curated import Entry, Header, write_suite
 from evaluation.engines import Died, Engine
-from evaluation.examine import TRIVIAL, Candidate, Examine, Wish
+from evaluation.examine import NOTHING, TRIVIAL, Candidate, Examine, Wish
 from evaluation.fingerprint import fingerprint
 from evaluation.mixture import Cell, cells
 from scenarios.generate import GENERATOR_VERSION, Recipe
@@ -28,6 +28,7 @@ SPARE = 0.08  # of each cell: what the item analysis may drop
 ALIKE = 0.05  # descriptors closer than this belong to one scene twice
 TRIVIAL_SHARE = 0.1
 TRIES = 14  # candidates for each scene wanted before a cell is given up
+BARREN = 24  # candidates without a single scene after which a family is given up
 TRAINED = POPULATIONS[:4]
 
 
@@ -131,7 +132,7 @@ def curate(
     budget = math.floor(TRIVIAL_SHARE * plan.count)
     work = Examine()
     with journal.open("a") as file:
-        while wishes := _wishes(plan, by_family, tried):
+        while wishes := _wishes(plan, by_family, tried, funnel):
             fresh = [wish for wish in wishes if wish.recipe.id not in known]
             for found in examined(engine, work, fresh):
                 known[found.recipe.id] = found
@@ -175,13 +176,17 @@ def read_journal(path: Path) -> dict[str, Candidate]:
     return known
 
 
-def _wishes(plan: Plan, by_family: dict[str, list[Cellar]], tried: dict[str, int]) -> list[Wish]:
+def _wishes(
+    plan: Plan, by_family: dict[str, list[Cellar]], tried: dict[str, int], funnel: dict[str, Counter[str]]
+) -> list[Wish]:
     """The next candidates of every family that has an open cell and is not given up."""
     found = []
     for family, items in by_family.items():
         open_ = [item for item in items if item.open]
         wanted = sum(item.cell.wanted for item in items)
         left = TRIES * wanted + 20 - tried[family]
+        if not set(funnel[family]) - {NOTHING}:  # not a single scene yet
+            left = BARREN - tried[family]
         if not open_ or left <= 0:
             continue
         short = sum(item.wanted - len(item.taken) * (2 if item.twins else 1) for item in open_)

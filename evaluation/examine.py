@@ -25,6 +25,7 @@ from scenarios.generate.digest import ends_of, spawn_digest
 from scenarios.generate.knobs import unit_point
 
 EXPERT = "log_replay"
+NOTHING = "no draw makes a scene"
 TRIVIAL = ("constant_velocity", "lane_follower")
 """Planners that look at nobody: a scene that one of them solves tells little."""
 
@@ -106,7 +107,7 @@ class Examine:
         try:
             scenario = build(wish.recipe, funnel)
         except ScenarioError:
-            return Candidate(wish.recipe, verdict="no draw makes a scene", funnel=dict(funnel))
+            return Candidate(wish.recipe, verdict=NOTHING, funnel=dict(funnel))
         known: dict[str, Any] = {
             "recipe": wish.recipe,
             "hardness": round(scenario.hardness, 4),
