@@ -116,8 +116,12 @@ class Trial:
         return motion, others, plan
 
     def _held_up(self, motion: Float) -> bool:
-        """True if the drive never gets past what one of the stretches beside its lane leads round."""
-        return any(item.clear is not None and motion[-1, 0] < item.clear for item in self.setting.beside)
+        """True if the drive never gets past what a stretch beside its lane leads round, or stays where it began beside
+        that lane."""
+        leave = max((item.end for item in self.setting.beside if item.offset * self.setting.side > 0.0), default=0.0)
+        return bool(motion[-1, 0] < leave) or any(
+            item.clear is not None and motion[-1, 0] < item.clear for item in self.setting.beside
+        )
 
     def _warm_scenario(self, actors: list[Actor], begin: Float) -> Scenario:
         """A scenario whose start is the beginning of the warm-up; scripts only hold actors where they are."""
