@@ -119,7 +119,10 @@ def _knobs(recipe: Recipe, families: tuple[Family, ...]) -> dict[str, float]:
 def _task(setting: Setting, lights: Lights) -> Task:
     beside = np.array([item.row() for item in setting.beside]).reshape(-1, 5)
     task = ego_task(setting.network, setting.cautious_way(), setting.style, lights, beside, setting.lane_end)
-    return task._replace(holds=np.array(sorted({*task.holds, *setting.holds}), np.float64))
+    return task._replace(
+        holds=np.array(sorted({*task.holds, *setting.holds}), np.float64),
+        boxes=np.concatenate((task.boxes, np.array(setting.keep_clear, np.float64).reshape(-1, 2))),
+    )
 
 
 def _named(family: Family, families: tuple[Family, ...]) -> list[tuple[str, Knob]]:
@@ -161,7 +164,8 @@ def _simulate(
     for row, actor in enumerate(setting.actors):
         for column, value in actor.driver.items():
             drivers[row, column] = value
-    driven, speed = free_drive(ego_path(setting.cautious_way(), setting.style), setting.arc, setting.speed, FUTURE)
+    path = ego_path(setting.cautious_way(), setting.style)
+    driven, speed = free_drive(path, setting.arc, setting.speed, FUTURE, setting.rest)
     _check_standing(driven, speed, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = _task(setting, lights)

@@ -228,16 +228,19 @@ def drive(
     bearable: float,
     plan: Float,
     rest: int = 0,
+    foresight: float | None = None,
 ) -> Float:
     """Fill ``motion [K+1, 6]`` from its row 0 on, moving ``state`` and ``others`` along; returns the last plan.
 
-    Every second the options are rolled for six seconds (eight where the ego may leave its lane) and the cheapest is
-    driven. Driving on is taken without trying anything else while its hazard is below ``bearable`` and, where there
-    would be another way, it hardly delays. A standing ego stays where it is for the first ``rest`` samples.
+    Every second the options are rolled for ``foresight`` [s] (None: six, eight where the ego may leave its lane) and
+    the cheapest is driven. Driving on is taken without trying anything else while its hazard is below ``bearable`` and,
+    where there would be another way, it hardly delays. A standing ego stays where it is for the first ``rest`` samples.
     """
     scratch = copy_traffic(state)
     last, at, before = len(motion) - 1, 0, 0
     horizon, every = (FAR_HORIZON, OFTEN) if len(task.beside) else (HORIZON, EVERY)
+    if foresight is not None:
+        horizon = round(foresight / DT)
     trial = np.empty((horizon + 1, MOTION_COLUMNS))
     signs = task.signs
     while at < rest:

@@ -75,6 +75,8 @@ class Setting:
         caution: Stretches (begin, end [m] on the way, speed [m/s]) that the reference passes no faster than that for
             what could be hidden there; the road's own speed and hardness know nothing of it.
         holds: Arc lengths [m] on the way where the front of the reference may wait, besides lines and crossings.
+        keep_clear: Stretches (begin, end [m] on the way) in which the reference does not want to be left standing.
+        foresight: Time [s] for which the reference rolls its options; None: six, eight where it may leave its lane.
         facts: Numbers worth keeping in the provenance.
     """
 
@@ -98,6 +100,8 @@ class Setting:
     decided: tuple[Actor, ...] = ()
     caution: tuple[tuple[float, float, float], ...] = ()
     holds: tuple[float, ...] = ()
+    keep_clear: tuple[tuple[float, float], ...] = ()
+    foresight: float | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def cautious_way(self) -> Way:

@@ -23,15 +23,18 @@ def reach(limit: float) -> float:
     return 60.0 + 11.0 * limit
 
 
-def ego_start(path: Float, event: float, arrival: float, entry: float = 1.0) -> tuple[float, float] | None:
+def ego_start(
+    path: Float, event: float, arrival: float, entry: float = 1.0, rest: float = 0.0
+) -> tuple[float, float] | None:
     """Arc length [m] and speed [m/s] to begin the warm-up with, so that an undisturbed ego's rear axle is at ``event``
     [m] ``arrival`` seconds after the scene's start; None where the road is too short.
 
     ``entry`` is the speed it begins with as a share of the road's: below 1 it is still gathering speed when the scene
-    starts. A scene whose ego only starts fast is one in which braking to a standstill gets far.
+    starts. A scene whose ego only starts fast is one in which braking to a standstill gets far. ``rest``
+    is how long it stands first [s].
     """
     stations = SPACING * np.arange(len(path))
-    wanted = RUN_IN + arrival
+    wanted = RUN_IN + arrival - rest
     times = free_times(path)
     first = max(float(np.interp(event, stations, times)) - wanted, 0.0)
     low, high = float(np.interp(first, times, stations)), min(event, float(stations[-1]))
@@ -47,15 +50,15 @@ def ego_start(path: Float, event: float, arrival: float, entry: float = 1.0) -> 
     return low, entry * float(np.interp(low, stations, path[:, 4]))
 
 
-def free_drive(path: Float, arc: float, speed: float, duration: float) -> tuple[float, float]:
+def free_drive(path: Float, arc: float, speed: float, duration: float, rest: float = 0.0) -> tuple[float, float]:
     """Distance [m] that an undisturbed ego drives in a scene of ``duration`` [s], and its speed [m/s] at the start.
 
-    ``arc`` [m] and ``speed`` [m/s] are those at the beginning of the warm-up.
+    ``arc`` [m] and ``speed`` [m/s] are those at the beginning of the warm-up, of which it stands for ``rest`` [s].
     """
     profile, time = gathering(path[int(arc / SPACING) :], speed)
     stations = SPACING * np.arange(len(profile))
-    begin, end = np.interp((RUN_IN, RUN_IN + duration), time, stations)
-    return float(end - begin), float(np.interp(RUN_IN, time, profile))
+    begin, end = np.interp((RUN_IN - rest, RUN_IN - rest + duration), time, stations)
+    return float(end - begin), float(np.interp(RUN_IN - rest, time, profile))
 
 
 def _gathering_time(path: Float, arc: float, event: float, entry: float) -> float:

@@ -112,7 +112,8 @@ class Trial:
         others = first_sample(scenario, steps)
         motion = np.zeros((steps + 1, MOTION_COLUMNS))
         motion[0] = begin
-        plan = drive(world, state, others, self.task, motion, self.setting.bearable, plan, rest)
+        setting = self.setting
+        plan = drive(world, state, others, self.task, motion, setting.bearable, plan, rest, setting.foresight)
         return motion, others, plan
 
     def _held_up(self, motion: Float) -> bool:

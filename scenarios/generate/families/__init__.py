@@ -20,6 +20,7 @@ from scenarios.generate.families.f17_roundabout import F17
 from scenarios.generate.families.f18_crosswalk import F18
 from scenarios.generate.families.f19_occluded_vru import F19
 from scenarios.generate.families.f20_cyclist import F20
+from scenarios.generate.families.f21_narrow_meeting import F21
 from scenarios.generate.families.f22_pull_out import F22
 from scenarios.generate.families.f23_curvature_speed import F23
 from scenarios.generate.families.f25_blockage import F25
@@ -49,6 +50,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F18,
         F19,
         F20,
+        F21,
         F22,
         F23,
         F25,

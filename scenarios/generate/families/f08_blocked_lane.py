@@ -35,8 +35,9 @@ KNOBS = {
     "bends": Knob(choices=(0, 1, 2)),
     "density": Knob(0.2, 0.9),
 }
+REST = (2.2, 4.2)  # s after the beginning of the warm-up at which the ego sets off
 CLEARANCE = 0.55  # m between the ego and what stands in the lane
-ROOM = 14.0  # m between the ego's front and the blockage where it would wait
+ROOM = 11.0  # m between the ego's front and the blockage where it would wait
 EARLIEST = 2.0  # s after the start: before, nobody has decided anything
 PRICE = 0.2  # per second in the oncoming lane
 
@@ -51,6 +52,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         knobs["block"],
         int(knobs["bends"]),
         knobs["density"],
+        rest=REST,
     )
     return None if found is None else overlay(*found, knobs, draws)
 

@@ -13,11 +13,10 @@ from scenarios.generate.geometry import offset
 from scenarios.generate.knobs import Knob
 from scenarios.generate.oncoming import approaching, opposite_way, without_lane
 from scenarios.generate.paths import at_arc
-from scenarios.generate.reference import ego_path, free_times
-from scenarios.generate.search import SPACING
+from scenarios.generate.reference import ego_path
 from scenarios.generate.setting import Beside, Draws, Family, Setting
 from scenarios.generate.street import street
-from scenarios.generate.timing import RUN_IN
+from scenarios.generate.timing import RUN_IN, drive_time
 
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 1)),
@@ -32,6 +31,9 @@ KNOBS = {
     "bends": Knob(choices=(0, 1, 2)),
     "density": Knob(0.2, 0.9),
 }
+REST = (2.0, 4.2)  # s after the beginning of the warm-up at which the ego sets off
+ROOM = 10.5  # m between the front and the first object where the ego begins to swing out
+MEETING = 5.0  # m after the first object begins: where somebody oncoming is met
 STRATA = ((0.3, 1.4), (1.5, 2.2))  # m
 PARKED, BINS, DOOR = range(3)
 CLEARANCE = {PARKED: 0.5, BINS: 0.5, DOOR: 1.0}  # m
@@ -45,10 +47,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         draws,
         int(knobs["road_class"]),
         knobs["arrival"],
-        6.0,
+        ROOM,
         6.5 * knobs["count"],
         int(knobs["bends"]),
         knobs["density"],
+        rest=REST,
     )
     return None if found is None else overlay(*found, knobs, draws)
 
@@ -66,25 +69,25 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         return None
     stretch = stretches[0]
     side, width = float(np.sign(stretch.offset)), abs(stretch.offset)
-    # who has to cross the line stays there for no more than three objects
-    count = min(int(knobs["count"]), 3) if int(knobs["stratum"]) else int(knobs["count"])
+    # who has to cross the line or to wait first has time for no more than three objects
+    count = min(int(knobs["count"]), 3 if int(knobs["stratum"]) or int(knobs["pinch"]) else 8)
     things, end = _row(setting, arc, count, what, side, intrusion - width / 2, cast)
     if stretch.begin > arc - 25.0 or stretch.end < end + 25.0:
         return None
     past = min(intrusion - width / 2 + CLEARANCE[what] + PACIFICA.width / 2, width - 0.1)
     actors = setting.actors
-    found = opposite_way(network, way, (arc + end) / 2, draws("opposite"))
+    meeting = min((arc + end) / 2, arc + MEETING)
+    found = opposite_way(network, way, meeting, draws("opposite"))
     if found is None:
         return None
     other, place = found
+    limit = float(np.interp(place, other.arc, other.limit))
+    actors = without_lane(actors, other, place - 20.0 * limit, place + 60.0)
     slack = 1.8 - 0.35 * max(past, 0.0)
     if knobs["pinch"]:
-        times = free_times(ego_path(way, setting.style))
-        due = float(np.interp((arc + end) / 2, SPACING * np.arange(len(times)), times))
-        due -= float(np.interp(setting.arc, SPACING * np.arange(len(times)), times)) + RUN_IN
-        limit = float(np.interp(place, other.arc, other.limit))
+        due = setting.rest - RUN_IN
+        due += drive_time(ego_path(way, setting.style), setting.arc, setting.speed, meeting)
         speed = knobs["oncoming_speed"] * limit
-        actors = without_lane(actors, other, place - 20.0 * limit, place + 60.0)
         actors = [*approaching(other, place, [due + knobs["offset"]], speed, cast), *actors]
         if past + PACIFICA.width / 2 > width / 2 - 0.3:  # they would meet too close
             slack = min(slack, 1.05 + 0.35 * abs(knobs["offset"]))

@@ -30,9 +30,11 @@ KNOBS = {
     "bends": Knob(choices=(0, 0, 1)),
     "density": Knob(0.2, 0.9),
 }
+REST = (2.2, 4.2)  # s after the beginning of the warm-up at which the ego sets off
 CONE, BARRIER = 0.45, (2.1, 0.5)  # m
 SHORTEST = 16.0  # m, of a taper
 ROOM, ASIDE = 0.18, 0.7  # m: what a second of straight on may use, and by how much tapers are wider
+STRAIGHT = 6.0  # m of the channel before its inner cones: who still turns in would point at them
 TIGHT, HARD = 2.7, 3.5  # m: the channel an expert just fits through, the greatest shift
 
 
@@ -46,6 +48,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         90.0,
         int(knobs["bends"]),
         knobs["density"],
+        rest=REST,
         section={"parking": 0.0},
     )
     return None if found is None else overlay(*found, knobs, draws)
@@ -92,7 +95,7 @@ def _channel(way: Way, begin: float, end: float, run: float, side: float, knobs:
         size, kind = (BARRIER, AgentKind.BARRIER) if barrier else ((CONE, CONE), AgentKind.TRAFFIC_CONE)
         outer = offset(pose, -side * (half + (0.0 if along else ASIDE) + size[1] / 2))[0, :3]
         found.append(replace(standing(kind, size, outer, "cone"), critical=True))
-        if along:
+        if along and station > begin + run + STRAIGHT:
             inner = offset(pose, side * (half + CONE / 2))[0, :3]
             found.append(replace(standing(AgentKind.TRAFFIC_CONE, (CONE, CONE), inner, "cone"), critical=True))
     return found
