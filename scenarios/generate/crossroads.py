@@ -50,6 +50,7 @@ class Wish:
         arrival: Time [s] after the start at which an undisturbed ego's front is at the line.
         crosswalks: True for a marked crossing on every leg, else none.
         corner: Range of kerb radii [m]; None: the road class's.
+        shift: How far the road opposite lies to the left [m].
     """
 
     shape: Shape
@@ -59,6 +60,7 @@ class Wish:
     arrival: float
     crosswalks: bool = False
     corner: tuple[float, float] | None = None
+    shift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def draw_crossroads(
     plans = [LegPlan(np.pi, 0.0, section.reversed(), wish.crosswalks)]
     for movement in wish.shape.value:
         here = (straight or section) if movement is Movement.THROUGH else side
-        plans.append(LegPlan(angle[movement], 0.0, here, wish.crosswalks))
+        shift = wish.shift if movement is Movement.THROUGH else 0.0
+        plans.append(LegPlan(angle[movement], shift, here, wish.crosswalks))
     across = tuple(n for n, movement in enumerate(wish.shape.value, start=1) if movement is not Movement.THROUGH)
     along = (0, *(n for n in range(1, len(plans)) if n not in across))
     corner = road.corner if wish.corner is None else wish.corner

@@ -5,12 +5,29 @@ from collections.abc import Mapping
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import AgentKind
+from drive.scene import Action, AgentKind, Trigger
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.geometry import Float
-from scenarios.generate.paths import Way
+from scenarios.generate.paths import Way, at_arc
 
 Rng = np.random.Generator
+
+CENTRED = 8  # attempts
+
+
+def eased(opening: float, attempt: int) -> float:
+    """A gap, over the needed one, that grows from the fourth attempt at a scene on: nobody got into those before."""
+    return max(opening, min(opening + 0.06 * max(attempt - 3, 0), 1.7))
+
+
+def opening_beside(abreast: float, length: float, ahead: bool, attempt: int) -> tuple[float, float]:
+    """From when to when [s] a gap of ``length`` [s] passes an ego: it begins or (``ahead``) ends ``abreast`` [s] after.
+
+    The last attempts at a scene have it right beside the ego.
+    """
+    if attempt >= CENTRED:
+        return -0.5 * length, 0.5 * length
+    return (abreast - length, abreast) if ahead else (abreast, abreast + length)
 
 
 def flow_times(
@@ -32,6 +49,29 @@ def flow_times(
         after.append(after[-1] + gap())
     times = np.array([*before[::-1], *after])
     return times[(times >= span[0]) & (times <= span[1])]
+
+
+def close_up(actors: list[Actor], way: Way, arc: float, speed: float, rng: Rng) -> list[tuple[float, ...]]:
+    """Script of the vehicle on ``way`` next behind ``arc`` [m]: shortly after the start it closes the gap before it.
+
+    Room is then behind it. ``actors`` drive ``speed`` [m/s]; no rows where nobody is behind.
+    """
+    x, y, heading = at_arc(way, arc)[:3]
+    best, nearest = -1, 40.0
+    for row, actor in enumerate(actors):
+        ahead = float((actor.pose[0] - x) * np.cos(heading) + (actor.pose[1] - y) * np.sin(heading))
+        on_way = np.hypot(way.curve[:, 0] - actor.pose[0], way.curve[:, 1] - actor.pose[1]).min() < 1.0
+        if on_way and 0.0 < -ahead < nearest:
+            best, nearest = row, -ahead
+    if best < 0:
+        return []
+    begin = float(rng.uniform(0.2, 1.5))
+    end = begin + float(rng.uniform(2.5, 4.0))
+    faster = speed * float(rng.uniform(1.3, 1.6))
+    return [
+        (float(best), float(Trigger.TIME), begin, 0.0, 0.0, begin, float(Action.SPEED), 2.0, faster),
+        (float(best), float(Trigger.TIME), end, 0.0, 0.0, end, float(Action.NORMAL), 0.0, 0.0),
+    ]
 
 
 def platoon(

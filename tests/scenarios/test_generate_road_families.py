@@ -10,7 +10,7 @@ from scenarios.generate import FAMILIES
 from scenarios.generate.junction import Kind
 from tests.scenarios.generated import scene, setting, touching
 
-OWN = ("F05", "F06", "F07", "F17", "F23")
+OWN = ("F05", "F06", "F07", "F17", "F23", "F24")
 FEW = range(3)
 
 
@@ -39,6 +39,36 @@ def test_the_exit_of_f05_is_some_lanes_away_from_the_ego():  # type: ignore[no-u
         assert np.sign(staged.side) == -staged.network.side
         assert {round(abs(item.offset), 1) for item in staged.beside} >= {round(abs(staged.side), 1)}
         assert staged.way.lanes[-1] == staged.network.road_lanes[staged.network.corridor[-1], True, 0]
+
+
+def test_the_reference_of_f05_gets_into_the_lane_of_its_exit():  # type: ignore[no-untyped-def]
+    for index in FEW:
+        built = scene("F05", index)
+        exit_lane = built.map.lane_centerline(int(built.route[1]))
+        away = np.hypot(*(built.reference[built.start :, None, :2] - exit_lane[None, :, :2]).T).min()
+        assert away < 1.0
+
+
+def test_f24_stages_a_rule_and_what_breaking_it_meets():  # type: ignore[no-untyped-def]
+    seen = set()
+    for index in range(16):
+        staged = setting("F24", index)
+        rule, network = staged.facts["rule"], staged.network
+        seen.add(rule)
+        if rule == "turn only":
+            # The ego's lane leads elsewhere than its way, and those who turn off stand there.
+            assert abs(staged.side) > 2.8
+            assert any(abs(item.offset - staged.side) < 0.3 for item in staged.beside)
+            assert sum(actor.role == "queue" for actor in staged.actors) > 2
+        elif rule == "one way":
+            straight = next(leg for leg in network.junctions[0].legs if not leg.section.forward)
+            ahead = np.cos(straight.mouth[2] - staged.way.curve[np.searchsorted(staged.way.arc, staged.event), 2])
+            assert ahead > 0.8
+            assert any(actor.role == "flow" for actor in staged.actors)
+        else:
+            assert not network.map.borrow_allowed.any()
+            assert any(actor.role == "slow" and actor.critical for actor in staged.actors)
+    assert seen == {"turn only", "one way", "no overtaking"}
 
 
 def test_two_streams_of_f06_and_f07_become_one():  # type: ignore[no-untyped-def]

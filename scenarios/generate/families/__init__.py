@@ -23,6 +23,7 @@ from scenarios.generate.families.f20_cyclist import F20
 from scenarios.generate.families.f21_narrow_meeting import F21
 from scenarios.generate.families.f22_pull_out import F22
 from scenarios.generate.families.f23_curvature_speed import F23
+from scenarios.generate.families.f24_legality import F24
 from scenarios.generate.families.f25_blockage import F25
 from scenarios.generate.families.f26_urban_background import F26
 from scenarios.generate.setting import Family
@@ -53,6 +54,7 @@ FAMILY_BY_NAME: dict[str, Family] = {
         F21,
         F22,
         F23,
+        F24,
         F25,
         F26,
     )

@@ -11,7 +11,7 @@ from drive.drivers import Driver
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, draw_size, standing
 from scenarios.generate.beside import neighbour_stretches
-from scenarios.generate.flow import flow_times, platoon
+from scenarios.generate.flow import close_up, eased, flow_times, opening_beside, platoon
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Section
 from scenarios.generate.knobs import Knob
@@ -27,8 +27,8 @@ from scenarios.generate.timing import RUN_IN, run_up
 NEEDED = (1.2, 12.0)  # s and m between the middles of two vehicles between whom somebody can change lanes
 TIGHT = (0.5, 6.5)  # s and m, the same for two who follow each other closely
 FASTEST = 7.8  # m/s: from more, who only stops gets a fifth as far as who drives on
-CLOSING = 0.3  # share of scenes in which those beside close up
-PATIENT = 6  # draws with a queue; where nobody gets over before it, the next have none
+CLOSING = 0.4  # share of scenes in which those beside close up
+PATIENT = 6  # draws with a queue and somebody who closes up; where nobody gets over then, the next have neither
 QUEUE = (-10.0, 30.0)  # m behind the last place to change lanes: where a queue may end
 QUEUED = 5
 DENSITIES = (10.0, 22.0, 38.0)  # vehicles per kilometre of the lane that the ego has to reach
@@ -52,6 +52,7 @@ KNOBS = {
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """The exit is passed before the scene ends; the lane beside the ego's is full but for one gap."""
     rng = draws("map")
+    knobs = {**knobs, "opening": eased(knobs["opening"], draws.attempt)}
     limit, lanes = knobs["limit"], int(knobs["lanes"])
     away = min(int(knobs["away"]), lanes - 1)
     speed = min(knobs["pace"] * limit, FASTEST)
@@ -87,6 +88,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     beside = neighbour_stretches(network, way, 0.0, last, away)
     ends = _ends(network)
     carriageway = [lane for (road, forward, _), lane in network.road_lanes.items() if forward and road in ends]
+    closing = knobs["blocker"] < CLOSING and draws.attempt < PATIENT
     queue = knobs["queue"] > 0.0 and draws.attempt < PATIENT
     actors: list[Actor] = []
     for lane in range(lanes):
@@ -95,7 +97,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
             return None
         gap = lanes - 1 - lane  # lanes between it and the exit
         own, target = gap == away, gap == away - 1
-        times = _times(knobs, draws(f"lane {lane}"), speed, own, target)
+        times = _times(knobs, draws(f"lane {lane}"), speed, own, target, draws.attempt)
         if own and queue:
             times = times[times > 0.0]
         cast = draws(f"platoon {lane}")
@@ -105,6 +107,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         actors += [item for item in items if np.hypot(*(item.pose[:2] - here)) >= clear]
         if gap >= away and queue:
             actors += _queue(source, last + float(np.interp(knobs["queue"], (0.0, 1.0), QUEUE)), draws(f"queue {lane}"))
+    reached = shortest_way(network, network.road_lanes[0, True, lanes - away], carriageway)
+    events = close_up(actors, reached, arc, speed, draws("blocker")) if closing and reached is not None else []
     facts = {"away": away, "distance": round(distance, 1), "queue": queue}
     return Setting(
         network,
@@ -113,7 +117,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         speed,
         style,
         actors,
-        [],
+        events,
         event=arc + speed * (RUN_IN + 3.0),
         side=side,
         beside=beside,
@@ -122,15 +126,15 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     )
 
 
-def _times(knobs: Mapping[str, float], rng: np.random.Generator, speed: float, own: bool, target: bool) -> Float:
+def _times(
+    knobs: Mapping[str, float], rng: np.random.Generator, speed: float, own: bool, target: bool, attempt: int
+) -> Float:
     """When vehicles of one lane pass the place where the ego begins: negative for those ahead of it [s]."""
     spacing = 1000.0 / DENSITIES[int(knobs["density"])] / speed
     needed, least = (time + length / speed for time, length in (NEEDED, TIGHT))
     span = (-9.0, 10.0)
     if target:
-        opening = (knobs["abreast"], knobs["abreast"] + knobs["opening"] * needed)
-        if knobs["ahead"] < 0.5:
-            opening = (knobs["abreast"] - knobs["opening"] * needed, knobs["abreast"])
+        opening = opening_beside(knobs["abreast"], knobs["opening"] * needed, knobs["ahead"] < 0.5, attempt)
         most = 0.95 * needed if knobs["density"] >= 1 else 4.0
         return flow_times(rng, opening, (min(spacing, 0.85 * needed), 0.2, least, max(most, least)), span)
     room = least + 0.8
@@ -139,7 +143,7 @@ def _times(knobs: Mapping[str, float], rng: np.random.Generator, speed: float, o
 
 
 def _driver(knobs: Mapping[str, float]) -> dict[Driver, float]:
-    """Drivers beside the ego: in some scenes they close up on whoever wants to come in."""
+    """Drivers beside the ego: where one of them closes up on whoever wants to come in, they keep close anyhow."""
     headway = 0.6 if knobs["blocker"] < CLOSING else 0.8 + 0.6 * knobs["courtesy"]
     return {Driver.COURTESY: knobs["courtesy"], Driver.HEADWAY: headway}
 
