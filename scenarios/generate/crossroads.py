@@ -187,13 +187,15 @@ def stage_crossroads(
     straight: Section | None = None,
     lane: float = 0.5,
     rest: tuple[float, float] = (1.2, 3.0),
+    pace: float = 0.0,
     **style: float,
 ) -> Crossroads | None:
     """Build the junction of a wish and put the ego before it, or None where that does not work.
 
     ``rest`` is the range of times [s] after the beginning of the warm-up at which the ego sets off; it should be early
-    where nobody has to wait, or one who keeps the speed of the first moment meets nobody. ``lane`` in [0, 1) picks one
-    of the ego's lanes that allow its turn; ``style`` fixes traits of the ego.
+    where nobody has to wait, or one who keeps the speed of the first moment meets nobody. For the same reason an ego
+    that would be slower than ``pace`` [m/s] at the scene's start is rolling when the warm-up begins. ``lane`` in [0, 1)
+    picks one of the ego's lanes that allow its turn; ``style`` fixes traits of the ego.
     """
     rng = draws("map")
     draw = draw_crossroads(wish, road, section, side, rng, straight)
@@ -201,8 +203,8 @@ def stage_crossroads(
     first = max(run_up(section.limit) + section.limit * (RUN_IN + wish.arrival + 1.0), stub_length(max(limits)))
     bent = wish.arrival * section.limit > 60.0
     roads = (
-        draw_alignment(first, section.limit, rng, int(bent and rng.random() < 0.5), (0.1, 0.4)),
-        draw_alignment(stub_length(max(limits)) + 60.0, limits[draw.exit], rng, 1, (0.05, 0.4)),
+        draw_alignment(first, section.limit, rng, int(bent and rng.random() < 0.65), (0.12, 0.4)),
+        draw_alignment(stub_length(max(limits)) + 60.0, limits[draw.exit], rng, 1, (0.15, 0.4)),
     )
     stubs = {
         leg: draw_alignment(stub_length(max(limits)), plan.section.limit, rng, 1, (0.05, 0.35))
@@ -218,8 +220,12 @@ def stage_crossroads(
     path = ego_path(way, traits)
     line = float(way.begin[1])
     speed, arc, stands = 0.0, line - 60.0, float(draws("set-off").uniform(*rest))
-    for _ in range(3):
+    for _ in range(4):
         driven = set_off(path, arc, speed, traits.acceleration)
+        begin = round((RUN_IN - stands) / DT)
+        if (missing := pace - float(driven[begin + 1] - driven[begin]) / DT) > 0.05:
+            speed, stands = max(speed + missing, 0.5), 0.0
+            driven = set_off(path, arc, speed, traits.acceleration)
         arc += line - PACIFICA.front - float(driven[round((RUN_IN - stands + wish.arrival) / DT)])
         if arc < 25.0:
             return None
@@ -337,6 +343,21 @@ def dawdle(row: int, time: float, speed: float) -> list[tuple[float, ...]]:
     ]
 
 
+def insist(actors: list[Actor], limit: float, share: float, rng: Rng) -> tuple[list[Actor], list[tuple[float, ...]]]:
+    """Let a ``share`` of a flow drive as if nobody could come its way: they have the right of way and do not look.
+
+    They keep ``limit`` [m/s] as far as who is ahead of them allows, and disregard lights as well: for flows that have
+    green throughout. Returns all actors and the scripts.
+    """
+    found, events = [], []
+    for row, actor in enumerate(actors):
+        if rng.random() < share:
+            events.append((float(row), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 1.0, limit))
+            actor = replace(actor, driver=actor.driver | {Driver.COURTESY: 0.0})
+        found.append(actor)
+    return found, events
+
+
 def queue(
     cross: Crossroads, way: Way, front: float, count: int, rng: Rng, role: str = "queue", start_loss: float = 1.1
 ) -> list[Actor]:
@@ -355,7 +376,7 @@ def queue(
 
 
 def stander(cross: Crossroads, rng: Rng) -> Actor | None:
-    """A vehicle that stands on the road straight on, 12 to 30 m behind the junction, where a turning ego never comes.
+    """A vehicle that stands on the road straight on, 2 to 8 m behind the junction, where a turning ego never comes.
 
     Who does not turn where the route does drives into it.
     """
@@ -371,7 +392,7 @@ def stander(cross: Crossroads, rng: Rng) -> Actor | None:
     way = cross.way_through(number)
     kind = AgentKind.BUS if rng.random() < 0.5 else AgentKind.TRUCK
     size = draw_size(kind, rng)
-    pose = at_arc(way, float(way.begin[2]) + size[0] / 2 + float(rng.uniform(8.0, 22.0)))
+    pose = at_arc(way, float(way.begin[2]) + size[0] / 2 + float(rng.uniform(2.0, 8.0)))
     return Actor(kind, size, pose[:3], 0.0, np.zeros((0, 2)), np.zeros(0), role="standing")
 
 

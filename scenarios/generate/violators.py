@@ -13,7 +13,7 @@ from scenarios.generate.search import SPACING
 from scenarios.generate.timing import RUN_IN
 
 AHEAD = 4.5  # s before the ego's arrival at which it is decided
-APPROACH = 7.0  # s before the ego's arrival from which it hurries
+SPARE = 0.3  # s by which it is at full speed before that
 SLOW_SHARE, FEINT_SHARE = 0.5, 0.75  # share of its speed before that; it has to be at full speed when it is decided
 RATE = 3.5  # m/s2
 MEETING = 3.5  # m: half a car's length and half the ego's width
@@ -22,11 +22,11 @@ GO = 2.0  # s before the ego's arrival at which a feint ends
 FEINT_BRAKES, FEINT_GOES = 2.5, 3.0  # m/s2
 
 
-def _feint_loss(speed: float) -> float:
+def _feint_loss(speed: float, ahead: float) -> float:
     """Time [s] that slowing down to half of ``speed`` [m/s] and speeding up again costs."""
     now, lost = speed, 0.0
-    for step in range(round(AHEAD / DT)):
-        now += DT * (-FEINT_BRAKES if step * DT < AHEAD - GO else FEINT_GOES)
+    for step in range(round(ahead / DT)):
+        now += DT * (-FEINT_BRAKES if step * DT < ahead - GO else FEINT_GOES)
         now = min(max(now, 0.5 * speed), speed)
         lost += (speed - now) * DT
     return lost / speed
@@ -54,13 +54,14 @@ def violate(
     feint: bool = False,
     hazard: bool = True,
     turn: Movement = Movement.THROUGH,
+    ahead: float = AHEAD,
 ) -> tuple[list[Actor], list[tuple[float, ...]]]:
     """One vehicle from ``leg`` that ignores light or sign, and its script; both empty where it has no way to come.
 
     Its centre is on the ego's path ``offset`` [s] after the front of an undisturbed ego; ``speed`` [m/s] is what it
-    drives at. From 4.5 s before the ego's arrival it stops for nothing and keeps that offset as far as 15 % of its
-    speed allow. ``feint``: it slows down as if to stop and goes on 2 s before. ``brakes``: it brakes hard in the last
-    second. Without ``hazard`` it comes the same way and then stops as it has to.
+    drives at. From ``ahead`` [s] before the ego's arrival it stops for nothing and keeps that offset as far as 15 % of
+    its speed allow. ``feint``: it slows down as if to stop and goes on 2 s before. ``brakes``: it brakes hard in the
+    last second. Without ``hazard`` it comes the same way and then stops as it has to.
     """
     connectors = cross.network.junctions[0].connectors
     options = [n for n in cross.movements(leg) if connectors[n].movement is turn]
@@ -80,11 +81,12 @@ def violate(
         offset -= BRAKING_LOSS / speed
     time = cross.ego_time(mine) + offset + RUN_IN
     through = float(np.interp(others, stations, path[:, 4]))
-    early = min(APPROACH, cross.ego_time(mine) - 0.1)
     slow = (FEINT_SHARE if feint else SLOW_SHARE) * through
+    # no sooner than it has to: the earlier, the more it matters how another ego's speed differs from the reference's
+    early = min(ahead + (through - slow) / RATE + SPARE, cross.ego_time(mine) - 0.1)
     fast = through * (early + offset) - 0.5 * (through - slow) ** 2 / RATE
     if feint:
-        fast -= _feint_loss(through) * through
+        fast -= _feint_loss(through, ahead) * through
     arc = others - fast - slow * (time - early - offset)
     if arc < size[0]:
         return [], []
@@ -103,7 +105,7 @@ def violate(
         return [], []
     place = at_arc(cross.way, mine)[:2]
     arrival = cross.ego_time(mine)
-    timeout = max(arrival - AHEAD, 0.0) + 6.0
+    timeout = max(arrival - ahead, 0.0) + 6.0
     # until it is decided it drives without a look at the light, slowly while the ego is far: hazard and twin look alike
     come = cross.estimate(mine, early)
     events: list[tuple[float, ...]] = [
@@ -111,7 +113,7 @@ def violate(
         (0.0, Trigger.EGO_ARRIVAL, come, *place, timeout - 2.0, Action.SPEED, RATE, through),
     ]
     first = offset - 0.5 * size[0] / max(through, 3.0)  # its front is there before its centre
-    decide = cross.estimate(mine, AHEAD)
+    decide = cross.estimate(mine, ahead)
     if not hazard:
         events.append((0.0, Trigger.EGO_ARRIVAL, decide, *place, timeout, Action.NORMAL, 0.0, 0.0))
         return [actor], events

@@ -16,6 +16,7 @@ from scenarios.generate.crossroads import (
     dawdle,
     draw_gaps,
     flow,
+    insist,
     stage_crossroads,
     stander,
     surroundings,
@@ -35,7 +36,7 @@ KNOBS = {
     "offset": Knob(-0.6, 0.0),
     "median_gap": Knob(2.6, 4.0),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.5, 4.0),
+    "best_after": Knob(0.5, 3.0),
     "amber": Knob(),
     "change": Knob(),
     "people": Knob(),
@@ -44,6 +45,9 @@ KNOBS = {
     "limit": Knob(choices=(8.33, 8.33, 11.11, 11.11, 13.89)),
     "density": Knob(0.2, 0.9),
 }
+
+
+INSISTING = 0.6  # share of the oncoming drivers who brake for nobody
 
 
 def critical_gap(lanes: int) -> float:
@@ -85,7 +89,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.75 * needed, best, best_from)
     passing = [Passing(int(cast.choice(through)), time, _kind(cast)) for time in times]
     actors, times = flow(cross, passing, cast)
-    events: list[tuple[float, ...]] = []
+    actors, events = insist(actors, 0.95 * section.limit, 0.0 if closing else INSISTING, cast)
     if knobs["change"] < 0.2 and actors:
         events += _change(cross, times, best_from, cast)
     before = [row for row, time in enumerate(times) if there - 0.5 < time < best_from + 0.5]

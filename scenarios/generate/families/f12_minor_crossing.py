@@ -15,6 +15,7 @@ from scenarios.generate.crossroads import (
     dawdle,
     draw_gaps,
     flow,
+    insist,
     stage_crossroads,
     stander,
     surroundings,
@@ -26,6 +27,7 @@ from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.sight import build_up
 
 CRITICAL = {Movement.THROUGH: 6.5, Movement.RIGHT: 6.2, Movement.LEFT: 7.1}  # s
+INSISTING = 0.35  # share of the drivers on the major road who brake for nobody
 KNOBS = {
     "shape": Knob(choices=(0, 0, 0, 1)),
     "turn": Knob(),
@@ -88,10 +90,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     keys = sorted(options)
     passing = [Passing(int(cast.choice(options[keys[int(cast.integers(len(keys)))]])), time) for time in times]
     actors, times = flow(cross, passing, cast)
-    events: list[tuple[float, ...]] = []
+    actors, events = insist(actors, 0.95 * float(side.limit), INSISTING, cast)
     if dawdles:
         before = [row for row, time in enumerate(times) if time < there + stop + knobs["best_after"] + 0.5]
-        events = dawdle(before[-1], times[before[-1]], float(side.limit)) if before else []
+        events += dawdle(before[-1], times[before[-1]], float(side.limit)) if before else []
     if knobs["cyclist"] < 0.25:
         actors += _cyclist(cross, keys[0], there + stop + float(cast.uniform(-1.0, 1.0)), cast)
     blocker = stander(cross, cast)

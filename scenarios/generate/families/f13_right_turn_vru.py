@@ -26,7 +26,7 @@ from scenarios.generate.walkers import cross_behind
 CYCLE_LANE = 1.8  # m between the lane's edge and the kerb
 CYCLIST, WALKERS, BOTH = range(3)
 KNOBS = {
-    "who": Knob(choices=(CYCLIST, CYCLIST, CYCLIST, WALKERS, WALKERS, BOTH)),
+    "who": Knob(choices=(CYCLIST, CYCLIST, CYCLIST, CYCLIST, WALKERS, BOTH, BOTH)),
     "offset": Knob(-1.0, 1.0),
     "cycling": Knob(3.8, 6.2),
     "walk_offset": Knob(-0.8, 1.2),
@@ -57,19 +57,21 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         crosswalks=True,
         corner=(knobs["corner"], knobs["corner"] + 1.0),
     )
-    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, rest=(0.3, 1.5))
+    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, rest=(0.8, 1.5), pace=5.5)
     if cross is None:
         return None
     cast, who = draws("cast"), int(knobs["who"])
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
     if who != WALKERS:
-        actors, events = _right_hook(cross, knobs["offset"], knobs["cycling"], cast)
+        actors, events = _right_hook(cross, hook_offset(knobs["offset"]), knobs["cycling"], cast)
         if not actors:
             return None
     if who != CYCLIST:
         there = cross.ego_time(cross.line + 8.0)
-        more, script = cross_behind(cross, there + 1.0, knobs["walk_offset"], cast, len(actors), int(knobs["people"]))
+        more, script = cross_behind(
+            cross, there + 1.0, knobs["walk_offset"], cast, len(actors), int(knobs["people"]), hurry=1.3, notice=0.7
+        )
         actors, events = actors + more, events + script
     if knobs["truck"] < 0.25:
         actors += _truck_ahead(cross, cast)
@@ -92,6 +94,12 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         signals=signals,
         facts={"who": ("cyclist", "walkers", "both")[who]},
     )
+
+
+def hook_offset(even: float) -> float:
+    """Offset [s] within -1..1 of the cyclist from an evenly drawn one, four times in five within -0.25..0.75, where an
+    ego that turns in without a look meets it."""
+    return float(np.interp(even, (-1.0, -0.8, 0.8, 1.0), (-1.0, -0.25, 0.75, 1.0)))
 
 
 def _straight_on(cross: Crossroads) -> Way | None:

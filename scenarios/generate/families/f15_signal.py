@@ -19,10 +19,13 @@ from scenarios.generate.sight import build_up
 from scenarios.generate.signals import Phasing, SignalPlan
 from scenarios.generate.timing import RUN_IN
 from scenarios.generate.violators import arrival_offset, violate
+from scenarios.generate.walkers import cross_behind
 
 DILEMMA, EMPTY, QUEUE, LATE, STALE, ARROW, SPILLBACK = range(7)
 NAMES = ("dilemma", "red_empty", "red_queue", "late_crosser", "stale_green", "arrow", "spillback")
-CASES = (DILEMMA, EMPTY, QUEUE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, ARROW, SPILLBACK)
+CASES = (DILEMMA, EMPTY, QUEUE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, SPILLBACK)
+WALKING, TURNING = 0.3, 0.65  # who is late: people on foot, who turns across, else who comes from the side
+PACE = {LATE: 6.4, EMPTY: 5.6}  # m/s at the start, in the cases in which nobody stands for long
 KNOBS = {
     "case": Knob(choices=CASES),
     "arrival": Knob(6.0, 8.5),
@@ -37,6 +40,7 @@ KNOBS = {
     "lanes": Knob(choices=(1, 1, 2)),
     "lane": Knob(),
     "density": Knob(0.3, 1.3),
+    "late": Knob(),
 }
 
 
@@ -52,7 +56,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if case in (EMPTY, QUEUE) and knobs["turn"] < 0.25:
         turn = Movement.RIGHT
     straight = replace(section, forward=2, backward=3) if case == ARROW else None
-    wish = Wish(Shape.CROSS, Control.SIGNAL, turn, False, knobs["arrival"], crosswalks=bool(rng.random() < 0.6))
+    walks = case == LATE and knobs["late"] < WALKING
+    crosswalks = bool(rng.random() < 0.6) or walks
+    wish = Wish(Shape.CROSS, Control.SIGNAL, turn, False, knobs["arrival"], crosswalks=crosswalks)
     cross = stage_crossroads(
         wish,
         road,
@@ -61,7 +67,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         draws,
         straight=straight,
         lane=knobs["lane"],
-        rest=(0.0, 0.8),
+        rest=(0.8, 2.0) if case in (DILEMMA, STALE) else (0.0, 0.8),
+        pace=PACE.get(case, 0.0),
     )
     if cross is None:
         return None
@@ -69,7 +76,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross = build_up(cross, 15.0 + 3.5 * knobs["exit_space"], 14.0)
     plan, slack = light_plan(case, cross, knobs)
     actors, events = _cast(case, cross, knobs, draws("cast"))
-    if case == SPILLBACK and not actors:
+    if case in (SPILLBACK, LATE) and not actors:
         return None
     density = knobs["density"] * (0.4 if case == LATE else 1.0)
     # who stands at red before the late crosser would stop it
@@ -132,10 +139,17 @@ def _cast(
             start = goes + 1.1 * row
             events.append((float(row), Trigger.TIME, start, 0.0, 0.0, start, Action.NORMAL, 0.0, 0.0))
         return standing, events
+    if case == LATE and knobs["late"] < WALKING:
+        there = cross.ego_time(cross.line + 2.0)
+        offset = -0.9 + 1.4 * knobs["offset"]
+        return cross_behind(cross, there, offset, rng, 0, 1 + int(rng.integers(3)), before=True, hurry=1.4, notice=0.5)
     if case == LATE:
-        side = [leg for leg in (cross.leg(Movement.RIGHT), cross.leg(Movement.LEFT)) if leg is not None]
         speed = float(rng.uniform(8.0, 12.0))
         offset = arrival_offset(knobs["offset"], speed)
+        leg = cross.leg(Movement.THROUGH)
+        if knobs["late"] < TURNING and leg is not None:
+            return violate(cross, leg, offset, speed, rng, role="late", turn=Movement.LEFT, ahead=3.0)
+        side = [leg for leg in (cross.leg(Movement.RIGHT), cross.leg(Movement.LEFT)) if leg is not None]
         return violate(cross, int(rng.choice(side)), offset, speed, rng, role="late", feint=rng.random() < 0.3)
     return [], []
 

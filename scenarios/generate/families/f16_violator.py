@@ -25,7 +25,7 @@ KNOBS = {
     "brakes": Knob(),
     "lanes": Knob(choices=(1, 1, 2)),
     "lane": Knob(),
-    "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
+    "limit": Knob(choices=(8.33, 8.33, 11.11, 11.11, 13.89)),
     "sight": Knob(15.0, 60.0),
     "density": Knob(0.2, 1.0),
 }
@@ -42,7 +42,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     signal = knobs["signal"] > 0.5
     control = Control.SIGNAL if signal else Control.STOP
     wish = Wish(Shape.CROSS, control, Movement.THROUGH, False, knobs["arrival"], crosswalks=rng.random() < 0.4)
-    cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"], rest=(0.0, 0.8))
+    cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"], rest=(0.0, 0.8), pace=6.4)
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 14.0)
