@@ -349,7 +349,8 @@ def insist(actors: list[Actor], limit: float, share: float, rng: Rng) -> tuple[l
     They keep ``limit`` [m/s] as far as who is ahead of them allows, and disregard lights as well: for flows that have
     green throughout. Returns all actors and the scripts.
     """
-    found, events = [], []
+    found: list[Actor] = []
+    events: list[tuple[float, ...]] = []
     for row, actor in enumerate(actors):
         if rng.random() < share:
             events.append((float(row), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 1.0, limit))

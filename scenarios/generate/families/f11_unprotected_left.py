@@ -32,9 +32,9 @@ from scenarios.generate.walkers import cross_behind
 KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2, 2, 3)),
     "signal": Knob(choices=(0, 1)),
-    "arrival": Knob(6.0, 8.5),
+    "arrival": Knob(4.5, 7.0),
     "offset": Knob(-0.6, 0.0),
-    "median_gap": Knob(2.6, 4.0),
+    "median_gap": Knob(2.4, 3.6),
     "quality": Knob(1.05, 1.6),
     "best_after": Knob(0.5, 3.0),
     "amber": Knob(),
@@ -47,7 +47,7 @@ KNOBS = {
 }
 
 
-INSISTING = 0.6  # share of the oncoming drivers who brake for nobody
+INSISTING = 0.75  # share of the oncoming drivers who brake for nobody
 
 
 def critical_gap(lanes: int) -> float:
@@ -68,7 +68,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     walks = knobs["people"] < 0.4
     control = Control.SIGNAL if signal else Control.YIELD
     wish = Wish(shape, control, Movement.LEFT, False, knobs["arrival"], crosswalks=walks or rng.random() < 0.3)
-    cross = stage_crossroads(wish, road, section, side, draws, rest=(0.3, 1.5))
+    cross = stage_crossroads(wish, road, section, side, draws, rest=(1.0, 1.8))
     if cross is None:
         return None
     opposite = cross.leg(Movement.THROUGH)
@@ -86,7 +86,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     closing = signal and knobs["amber"] < 0.2  # the light ends the flow: no gap before
     best_from = 99.0 if closing else there + knobs["best_after"]
     anchor = there + knobs["offset"]
-    times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.75 * needed, best, best_from)
+    times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.62 * needed, best, best_from)
     passing = [Passing(int(cast.choice(through)), time, _kind(cast)) for time in times]
     actors, times = flow(cross, passing, cast)
     actors, events = insist(actors, 0.95 * section.limit, 0.0 if closing else INSISTING, cast)
