@@ -18,18 +18,21 @@ from scenarios.generate.seams import Seam, drop_length
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, reach, run_up
 
+AROUND = 1.0  # m before and behind the ego in a gap
 MERGED = 0.4  # share of the taper after which two lanes have become one
+FEW = 8  # attempts with several ahead
+REFUSING = 0.5  # share of scenes in which who is beside the ego does not let it in
 KNOBS = {
     "lanes": Knob(choices=(2, 2, 2, 3)),
     "limit": Knob(choices=(8.33, 11.11, 13.89)),
-    "queue_speed": Knob(2.5, 9.0),
+    "queue_speed": Knob(3.0, 9.0),
     "gap": Knob(4.0, 12.0),
     "arrival": Knob(3.0, 6.0),
     "ending": Knob(choices=(1, 1, 1, 0, 0)),
     "abreast": Knob(-0.5, 0.5),
     "refuses": Knob(),
-    "ahead": Knob(choices=(1, 2, 2, 3)),
-    "room": Knob(1.0, 1.6),
+    "ahead": Knob(choices=(1, 1, 2, 3)),
+    "room": Knob(1.05, 1.65),
     "trucks": Knob(0.0, 0.3),
     "left_ends": Knob(choices=(0, 0, 1)),
     "density": Knob(0.2, 0.9),
@@ -42,7 +45,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     lanes = int(knobs["lanes"])
     wide = replace(draw_section(ARTERIAL, rng, lanes=lanes, limit=knobs["limit"]), backward=lanes - 1)
     narrow = replace(wide, forward=lanes - 1)
-    speed = min(knobs["queue_speed"], 0.75 * wide.limit)
+    # Queues in which nobody gets anywhere within the scene are drawn again, faster.
+    speed = min(knobs["queue_speed"] + 0.6 * max(draws.attempt - 3, 0), 0.75 * wide.limit)
     taper = max(drop_length(wide.width, wide.limit), 20.0)
     left = bool(knobs["left_ends"])
     # Where the inner lane ends the others move over.
@@ -71,7 +75,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     events: list[tuple[float, ...]] = []
     # The own file: some ahead, two behind.
     place = arc + PACIFICA.front
-    for _ in range(int(knobs["ahead"])):
+    for _ in range(int(knobs["ahead"]) if draws.attempt < FEW else 1):
         place = _append(actors, knobs, cast, way, place + knobs["gap"] * knobs["room"], speed, "ahead")
     place = arc - PACIFICA.rear
     for _ in range(2):
@@ -81,23 +85,25 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     first = len(actors)
     half = draw_size(AgentKind.CAR, cast)[0] / 2
     place = _append(actors, knobs, cast, beside, abreast - half, speed, "abreast")
+    refuses = knobs["refuses"] < REFUSING and len(actors) > first
+    if refuses:
+        actors[first].driver[Driver.COURTESY] = 0.0
     for _ in range(3):
         place = _append(actors, knobs, cast, beside, place + knobs["gap"], speed, "other file")
+    needed = PACIFICA.length + 2.0 * AROUND + 0.3 * speed
     place = abreast - half
     for number in range(4):
-        gap = knobs["gap"] * (knobs["room"] if number == 0 else 1.0)
+        gap = knobs["room"] * needed if number == 0 else min(knobs["gap"], 0.9 * needed)
         place = _append(actors, knobs, cast, beside, place - gap, speed, "other file", forward=False)
-    if knobs["refuses"] < 0.3 and len(actors) > first:
+    if refuses:
         spot = at_arc(beside, merged)
         meet = (first, Trigger.TIME, 0.2, spot[0], spot[1], 0.2, Action.MEET, 0.0, knobs["abreast"])
         events.append(tuple(float(value) for value in meet))
     middle = at_arc(way, merged)[:2]
     busy = [(lane, -1.0, 1e9) for lane in {*way.lanes, *beside.lanes}]
     actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(wide.limit), 8, busy)
-    facts = {"queue_speed": round(speed, 2), "ending": ending, "refuses": bool(events)}
-    # What is needed to zip in: a car's length and a metre to either side.
-    slack = float(np.clip((knobs["gap"] * knobs["room"] + 5.0) / 12.0, 1.0, 1.7))
-    return Setting(network, way, arc, speed, style, actors, events, event=merged, slack=slack, facts=facts)
+    facts = {"queue_speed": round(speed, 2), "ending": ending, "refuses": refuses}
+    return Setting(network, way, arc, speed, style, actors, events, event=merged, slack=knobs["room"], facts=facts)
 
 
 def _append(
