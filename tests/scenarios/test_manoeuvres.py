@@ -11,7 +11,7 @@ from drive.vehicle import PACIFICA, Ego, center_from_rear_axle
 from scenarios.generate import Recipe
 from scenarios.generate.alternatives import APART, alternatives
 from scenarios.generate.beside import neighbour_stretches, opposite_stretches
-from scenarios.generate.build import check_reference, staged
+from scenarios.generate.build import check_reference, restage, staged
 from scenarios.generate.geometry import Float, ReferenceLine, lengths
 from scenarios.generate.layout import ARTERIAL, draw_layout, draw_section
 from scenarios.generate.manoeuvres import first_row, straight_plan, transition
@@ -148,6 +148,20 @@ def clearance(scenario: Scenario) -> float:
         for row in rows
     ]
     return min((float(shapely.distance(ego, thing).min()) for thing in things), default=np.inf)
+
+
+def test_the_reference_gets_through_a_narrow_street_and_waits_only_before_it():  # type: ignore[no-untyped-def]
+    for index in range(4):
+        scenario = scene("F21", index)
+        staged_setting, task = restage(scenario)
+        assert not touching(scenario)
+        assert clearance(scenario) > 0.1, scenario.id
+        states = scenario.reference[scenario.start :]
+        arc = 0.5 * np.array([np.hypot(*(task.path[:, :2] - place).T).argmin() for place in states[:, :2]])
+        front = arc + PACIFICA.front
+        standing = states[:, Ego.VX] < 0.1
+        for begin, end in staged_setting.keep_clear:
+            assert not (standing & (front > begin + 1.0) & (front < end)).any(), scenario.id
 
 
 def test_alternatives_are_valid_and_apart():  # type: ignore[no-untyped-def]
