@@ -22,12 +22,12 @@ from scenarios.generate.timing import RUN_IN, drive_time
 KNOBS = {
     "arrival": Knob(1.5, 3.5),
     "carriageway": Knob(4.2, 5.6),
-    "row": Knob(10.0, 26.0),
+    "row": Knob(10.0, 22.0),
     "bay": Knob(choices=(0, 0, 1, 1)),
     "meeting": Knob(choices=(0, 0, 1)),
     "difference": Knob(-3.0, 3.0),
     "polite": Knob(choices=(0, 0, 1)),
-    "opponent_speed": Knob(5.0, 7.5),
+    "opponent_speed": Knob(5.5, 7.5),
     "second": Knob(choices=(0, 0, 1)),
     "follower": Knob(choices=(0, 1)),
     "speed": Knob(0.62, 0.8),
@@ -155,7 +155,9 @@ def _opponents(
         due = max(due, room / speed + 0.3)
     actors: list[Actor] = []
     start = place - 2.5 - speed * (due + RUN_IN)
-    for _ in range(1 + int(knobs["second"] and not (knobs["polite"] and meeting + 1 < len(narrow.rows)))):
+    # a second one would stand in the rows behind one who waits in the bay, or keep a waiting ego for the whole scene
+    blocked = meeting + 1 < len(narrow.rows) if knobs["polite"] else knobs["difference"] > 0.0
+    for _ in range(1 + int(bool(knobs["second"]) and not blocked)):
         length, width = draw_size(AgentKind.CAR, rng)
         driver = {
             Driver.SPEED_FACTOR: speed / float(np.interp(place, other.arc, other.limit)),
