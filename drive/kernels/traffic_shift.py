@@ -42,8 +42,12 @@ def begin_shift(who: Int, motion: Float, i: int, target: float, duration: float)
     It takes at least the way on which slope and curvature stay bearable: the quintic's greatest slope is 1.875 times
     its mean one plus 0.44 of an opposite initial one, its greatest curvature 5.77 times height over length squared or
     6 times the initial slope over length. Who brakes meanwhile takes longer, so that its way shrinks by no more than a
-    third.
+    third. An order without duration says where the agent keeps to from now on: it settles there as in a lane.
     """
+    if duration <= 0.0:
+        motion[i, SHIFT], motion[i, SHIFT_TIME], motion[i, SHIFT_DONE] = 1.0, 0.0, 1.0
+        motion[i, SHIFT_FROM], motion[i, SHIFT_BY], motion[i, SHIFT_WAY], motion[i, SHIFT_BEND] = target, 0.0, 0.5, 0.0
+        return
     by, slope = target - motion[i, OFFSET], motion[i, SLOPE]
     steepest = WALKER_STEEPEST if who[i, MODE] == WALKER else STEEPEST
     steepest -= 0.44 * min(abs(slope), steepest) if slope * by < 0.0 else 0.0

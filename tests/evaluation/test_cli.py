@@ -120,12 +120,12 @@ def test_a_run_is_verified_and_a_forged_rollout_is_reported(
 ) -> None:
     code, out, _ = told(capsys, "verify", demo[0], "--workers", "2")
     assert code == 0 and "80 units, 80 simulated and scored again, no difference" in out
-    path = next((demo[0] / "rollouts").glob("idm--F18-000001--*"))
+    path = next((demo[0] / "rollouts").glob("idm--F18-000000--*"))
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     code, out, _ = told(capsys, "verify", demo[0], "--workers", "2")
     path.write_bytes(content)
-    assert code == 1 and "idm on F18-000001 (seed 0): rollout_sha256" in out
+    assert code == 1 and "idm on F18-000000 (seed 0): rollout_sha256" in out
 
 
 def test_the_same_command_again_finds_everything_done(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -209,7 +209,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
         ("explain {tmp}/nowhere --scenario x --planner y", "there is no run folder"),
         ("scenarios list --suite nowhere.yaml", "nowhere.yaml cannot be read"),
         ("scenarios doctor {tmp}/nowhere", "nowhere"),
-        ("scenarios show F01-00000 --out {tmp}/x.png", "did you mean 'F01-00000"),
+        ("scenarios show F01-00000 --out {tmp}/x.png", "did you mean 'F01-000000"),
         ("scenarios show F01-000000 --out {tmp}/x.svg", "x.svg: pictures are written as .png"),
         ("scenarios show F01-000000 --out {tmp}/something.txt/x.png", "something.txt: File exists"),
         ("scenarios export --scenario F01-000000 --format openscene --out {tmp}/something.txt/x", "Not a directory"),
@@ -265,7 +265,7 @@ def test_suites_and_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = told(capsys, "scenarios", "list")
     assert code == 0 and {"nuscenes", "gen-quick", "gen-small"} <= set(out.split())
     code, out, _ = told(capsys, "scenarios", "list", "--suite", "gen-small")
-    assert code == 0 and len(out.splitlines()) == 7 and "F18-000001" in out
+    assert code == 0 and len(out.splitlines()) == 7 and "F19-000000" in out
 
 
 def test_a_scene_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
