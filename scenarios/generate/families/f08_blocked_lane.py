@@ -35,9 +35,9 @@ KNOBS = {
     "bends": Knob(choices=(0, 1, 2)),
     "density": Knob(0.2, 0.9),
 }
-REST = (2.2, 4.2)  # s after the beginning of the warm-up at which the ego sets off
+REST = (1.2, 4.0)  # s after the beginning of the warm-up at which the ego sets off
 CLEARANCE = 0.55  # m between the ego and what stands in the lane
-ROOM = 11.0  # m between the ego's front and the blockage where it would wait
+ROOM = 13.0  # m between the ego's front and the blockage where it would wait
 EARLIEST = 2.0  # s after the start: before, nobody has decided anything
 PRICE = 0.2  # per second in the oncoming lane
 
