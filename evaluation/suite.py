@@ -391,7 +391,7 @@ def generator_code() -> str:
     from scenarios.store import code_digest, make_key
 
     root = Path(__file__).resolve().parents[1]
-    folders = ("scenarios/generate", "scenarios/generate/families", "drive", "drive/kernels", "drive/scoring")
-    files = [path for folder in folders for path in (root / folder).glob("*.py")]
+    files = [path for folder in ("drive", "drive/kernels", "drive/scoring") for path in (root / folder).glob("*.py")]
+    files += (root / "scenarios" / "generate").rglob("*.py")
     packages = {name: version(name) for name in ("numpy", "scipy", "numba")}
     return make_key(generator=GENERATOR_VERSION, code=code_digest(*files), packages=packages)
