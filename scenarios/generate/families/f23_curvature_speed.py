@@ -22,6 +22,7 @@ from scenarios.generate.timing import RUN_IN, drive_time, reach, run_up
 from scenarios.generate.winding import Winding, draw_winding, hedge
 
 NOBODY, SLOW, WAITING = range(3)
+NEAR = 9.0  # m: how close the ego comes before who waits drives on
 HEAVY = (AgentKind.TRUCK, AgentKind.BUS)
 KNOBS = {
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89, 13.89, 16.67)),
@@ -31,10 +32,10 @@ KNOBS = {
     "width": Knob(2.8, 3.5),
     "lanes": Knob(choices=(1, 1, 1, 1, 2)),
     "posted": Knob(choices=(0, 0, 0, 1, 2)),
-    "behind": Knob(choices=(NOBODY, SLOW, SLOW, WAITING, WAITING, WAITING, WAITING)),
+    "behind": Knob(choices=(NOBODY, SLOW, WAITING, WAITING, WAITING, WAITING, WAITING, WAITING)),
     "lead_speed": Knob(0.25, 0.6),
-    "lead_place": Knob(2.0, 25.0),
-    "sight": Knob(0.6, 6.0),
+    "lead_place": Knob(0.0, 20.0),
+    "sight": Knob(0.4, 4.0),
     "hold": Knob(2.0, 5.0),
     "density": Knob(0.2, 1.0),
 }
@@ -78,10 +79,23 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     others = traffic(network, draws("traffic"), density, middle, reach(limit), 14, busy)
     actors += [item for item in others if radius > 40.0 or item.kind not in HEAVY]
     facts = {"radius": round(radius, 1), "sideways": round(limit**2 / radius, 2), "bends": len(winding.bends)}
-    # A bend is a decision about speed: the hardness that 1.5 to 6 m/s2 at the limit stand for, as slack.
+    # A bend is a decision about speed: the hardness that 1.5 to 6 m/s2 at the limit stand for, as slack. Who waits
+    # behind it is measured as what stopping asks for when it comes into view.
     slack = 1.8 - 0.8 * min(limit**2 / radius / 6.0, 1.0)
+    decided = tuple(item for item in actors if not item.critical)
     return Setting(
-        network, way, arc, speed, style, actors, events, event=begin, slack=slack, occlusion=True, facts=facts
+        network,
+        way,
+        arc,
+        speed,
+        style,
+        actors,
+        events,
+        event=begin,
+        slack=slack,
+        decided=decided,
+        occlusion=True,
+        facts=facts,
     )
 
 
@@ -117,9 +131,9 @@ def _lead(
     place = bend_end + knobs["lead_place"]
     if behind == WAITING:
         begin = place + PACIFICA.front + size[0] / 2
-        lead = driving(way, begin, 0.0, kind, size, role="waiting", driver={Driver.LANE_BIAS: 0.0})
-        spot = at_arc(way, max(begin - 14.0, arc + 5.0))
-        until = knobs["arrival"] + knobs["hold"] + 4.0
+        lead = driving(way, begin, 0.0, kind, size, critical=True, role="waiting", driver={Driver.LANE_BIAS: 0.0})
+        spot = at_arc(way, max(begin - NEAR, arc + 5.0))
+        until = drive_time(path, arc, speed, place) - RUN_IN + knobs["hold"]  # still there when the ego comes
         events = [
             (0.0, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0),
             (0.0, Trigger.EGO_ARRIVAL, 0.3, spot[0], spot[1], until, Action.NORMAL, 0.0, 0.0),
