@@ -92,7 +92,7 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
     courtesy = {Driver.COURTESY: knobs["courtesy"], Driver.NOISE: 0.3}
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
-    for lane in range(network.roads[-1].section.forward or 1):
+    for lane in reversed(range(network.roads[-1].section.forward or 1)):  # the lane that one merges into first
         source = _main_way(network, lane)
         if source is None:
             continue
