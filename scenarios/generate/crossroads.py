@@ -26,7 +26,7 @@ from scenarios.generate.timing import RUN_IN, reach, run_up
 Rng = np.random.Generator
 
 HEADWAY, REST = 0.8, 1.5  # s, m: how closely vehicles of a stream follow
-DAWDLING = 1.4  # s
+DAWDLING = 2.0  # s
 
 
 class Shape(Enum):
@@ -335,24 +335,26 @@ def dawdle(row: int, time: float, speed: float) -> list[tuple[float, ...]]:
 
     Who takes it to go on as slowly as that sees a gap where there is none.
     """
-    slow, fast = max(time - 6.2, 0.2), max(time - 2.6, 0.4)
+    slow, fast = max(time - 4.0, 0.2), max(time - 0.6, 0.4)
     return [
-        (float(row), Trigger.TIME, slow, 0.0, 0.0, slow, Action.SPEED, 1.8, 0.55 * speed),
-        (float(row), Trigger.TIME, fast, 0.0, 0.0, fast, Action.SPEED, 2.2, 1.1 * speed),
-        (float(row), Trigger.TIME, time + 2.0, 0.0, 0.0, time + 2.0, Action.NORMAL, 0.0, 0.0),
+        (float(row), Trigger.TIME, slow, 0.0, 0.0, slow, Action.SPEED, 2.5, 0.3 * speed),
+        (float(row), Trigger.TIME, fast, 0.0, 0.0, fast, Action.SPEED, 2.8, 1.1 * speed),
+        (float(row), Trigger.TIME, time + 4.0, 0.0, 0.0, time + 4.0, Action.NORMAL, 0.0, 0.0),
     ]
 
 
-def insist(actors: list[Actor], limit: float, share: float, rng: Rng) -> tuple[list[Actor], list[tuple[float, ...]]]:
-    """Let a ``share`` of a flow drive as if nobody could come its way: they have the right of way and do not look.
+def insist(
+    actors: list[Actor], limit: float, share: float, rng: Rng, rows: tuple[int, ...] = ()
+) -> tuple[list[Actor], list[tuple[float, ...]]]:
+    """Let a ``share`` of a flow, and ``rows`` of it, drive as if nobody could come their way.
 
-    They keep ``limit`` [m/s] as far as who is ahead of them allows, and disregard lights as well: for flows that have
-    green throughout. Returns all actors and the scripts.
+    They have the right of way and do not look. They keep ``limit`` [m/s] as far as who is ahead of them allows, and
+    disregard lights as well: for flows that have green throughout. Returns all actors and the scripts.
     """
     found: list[Actor] = []
     events: list[tuple[float, ...]] = []
     for row, actor in enumerate(actors):
-        if rng.random() < share:
+        if rng.random() < share or row in rows:
             events.append((float(row), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 1.0, limit))
             actor = replace(actor, driver=actor.driver | {Driver.COURTESY: 0.0})
         found.append(actor)
@@ -377,7 +379,7 @@ def queue(
 
 
 def stander(cross: Crossroads, rng: Rng) -> Actor | None:
-    """A vehicle that stands on the road straight on, 2 to 8 m behind the junction, where a turning ego never comes.
+    """A vehicle that stands on the road straight on, 1 to 5 m behind the junction, where a turning ego never comes.
 
     Who does not turn where the route does drives into it.
     """
@@ -393,7 +395,7 @@ def stander(cross: Crossroads, rng: Rng) -> Actor | None:
     way = cross.way_through(number)
     kind = AgentKind.BUS if rng.random() < 0.5 else AgentKind.TRUCK
     size = draw_size(kind, rng)
-    pose = at_arc(way, float(way.begin[2]) + size[0] / 2 + float(rng.uniform(2.0, 8.0)))
+    pose = at_arc(way, float(way.begin[2]) + size[0] / 2 + float(rng.uniform(1.0, 5.0)))
     return Actor(kind, size, pose[:3], 0.0, np.zeros((0, 2)), np.zeros(0), role="standing")
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from drive.scene import Action, AgentKind, LightState, Trigger
-from scenarios.generate.actors import Actor
+from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.crossroads import (
     DAWDLING,
     Crossroads,
@@ -32,7 +32,7 @@ from scenarios.generate.walkers import cross_behind
 KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2, 2, 3)),
     "signal": Knob(choices=(0, 1)),
-    "arrival": Knob(4.5, 7.0),
+    "arrival": Knob(4.0, 6.5),
     "offset": Knob(-0.6, 0.0),
     "median_gap": Knob(2.4, 3.6),
     "quality": Knob(1.05, 1.6),
@@ -76,27 +76,31 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         return None
     cast = draws("cast")
     through = [n for n in cross.movements(opposite) if cross.movement(n) is Movement.THROUGH]
+    through.sort(key=lambda n: cross.network.junctions[0].connectors[n].lane_in)  # the inner lane first
     first = cross.meeting(through[-1]) if through else None
     if first is None:
         return None
     there = cross.ego_time(first[0][0])
     needed = critical_gap(lanes)
-    dawdles = 0.2 <= knobs["change"] < 0.65
+    dawdles = 0.2 <= knobs["change"] < 0.8
     best = needed * knobs["quality"] + (DAWDLING if dawdles else 0.0)
     closing = signal and knobs["amber"] < 0.2  # the light ends the flow: no gap before
     best_from = 99.0 if closing else there + knobs["best_after"]
     anchor = there + knobs["offset"]
     times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.62 * needed, best, best_from)
-    passing = [Passing(int(cast.choice(through)), time, _kind(cast)) for time in times]
+    hidden = knobs["opposing"] < (0.6 if len(through) > 1 else 0.0)  # one lane has room for one of the two only
+    passing = [Passing(int(cast.choice(through[1:] if hidden else through)), time, _kind(cast)) for time in times]
     actors, times = flow(cross, passing, cast)
-    actors, events = insist(actors, 0.95 * section.limit, 0.0 if closing else INSISTING, cast)
+    before = [row for row, time in enumerate(times) if there - 0.5 < time < best_from + 0.5]
+    slow = (before[-1],) if dawdles and before else ()
+    actors, events = insist(actors, 0.95 * section.limit, 0.0 if closing else INSISTING, cast, slow)
     if knobs["change"] < 0.2 and actors:
         events += _change(cross, times, best_from, cast)
-    before = [row for row, time in enumerate(times) if there - 0.5 < time < best_from + 0.5]
-    if dawdles and before:
-        events += dawdle(before[-1], times[before[-1]], section.limit)
-    if knobs["opposing"] < 0.3:
-        actors += _opposing_turner(cross, opposite, there, cast)
+    for row in slow:
+        events += dawdle(row, times[row], section.limit)
+    if hidden:
+        more, script = _opposing_turner(cross, opposite, best_from, cast, len(actors))
+        actors, events = actors + more, events + script
     if walks:
         more, script = cross_behind(cross, there + 1.5, knobs["walk_offset"], cast, len(actors))
         actors, events = actors + more, events + script
@@ -117,6 +121,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         cross.style,
         actors,
         events,
+        occlusion=hidden,
         rest=cross.rest,
         event=cross.line,
         slack=1.4 if closing else knobs["quality"],
@@ -145,14 +150,24 @@ def _change(
     ]
 
 
-def _opposing_turner(cross: Crossroads, leg: int, there: float, rng: np.random.Generator) -> list[Actor]:
-    """Somebody who comes from opposite, turns off to his left and hides who drives beside him."""
+def _opposing_turner(
+    cross: Crossroads, leg: int, until: float, rng: np.random.Generator, row: int
+) -> tuple[list[Actor], list[tuple[float, ...]]]:
+    """Somebody who waits opposite to turn off to the other side and hides who comes beside him, until the best gap is
+    over; and the script of this ``row`` of the actors."""
     connectors = cross.network.junctions[0].connectors
     options = [n for n, item in enumerate(connectors) if item.leg_in == leg and item.movement is Movement.LEFT]
-    options = [n for n in options if cross.meeting(n) is not None]
     if not options:
-        return []
-    return flow(cross, [Passing(options[0], there + float(rng.uniform(-1.0, 2.0)), role="turner")], rng)[0]
+        return [], []
+    way = cross.way_through(options[0])
+    kind = AgentKind.TRUCK if rng.random() < 0.6 else AgentKind.BUS
+    size = draw_size(kind, rng)
+    actor = driving(way, float(way.begin[1]) - 0.5 - size[0] / 2, 0.0, kind, size, role="turner")
+    if actor is None:
+        return [], []
+    goes = min(until, 14.0) + 6.0
+    wait = (float(row), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
+    return [actor], [wait, (float(row), Trigger.TIME, goes, 0.0, 0.0, goes, Action.NORMAL, 0.0, 0.0)]
 
 
 F11 = Family("F11", KNOBS, stage)

@@ -58,7 +58,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         turn = Movement.LEFT
     control = Control.STOP if knobs["stop_sign"] > 0.5 else Control.YIELD
     wish = Wish(shape, control, turn, True, knobs["arrival"])
-    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.2, 1.0))
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.7, 1.5))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 11.0)
@@ -75,7 +75,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     dawdles = knobs["dawdler"] < 0.5
     best = needed * knobs["quality"]
     # both flows together, as headways of one process
-    median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.6 * needed))
+    median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.42 * needed))
     stop = 2.0 if control is Control.STOP else 0.5
     times = draw_gaps(
         cast,
@@ -83,17 +83,18 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         21.0,
         median,
         0.45,
-        0.72 * needed,
+        0.6 * needed,
         best + (DAWDLING if dawdles else 0.0),
         there + stop + knobs["best_after"],
     )
     keys = sorted(options)
     passing = [Passing(int(cast.choice(options[keys[int(cast.integers(len(keys)))]])), time) for time in times]
     actors, times = flow(cross, passing, cast)
-    actors, events = insist(actors, 0.95 * float(side.limit), INSISTING, cast)
-    if dawdles:
-        before = [row for row, time in enumerate(times) if time < there + stop + knobs["best_after"] + 0.5]
-        events += dawdle(before[-1], times[before[-1]], float(side.limit)) if before else []
+    before = [row for row, time in enumerate(times) if time < there + stop + knobs["best_after"] + 0.5]
+    slow = (before[-1],) if dawdles and before else ()
+    actors, events = insist(actors, 0.95 * float(side.limit), INSISTING, cast, slow)
+    for row in slow:
+        events += dawdle(row, times[row], float(side.limit))
     if knobs["cyclist"] < 0.25:
         actors += _cyclist(cross, keys[0], there + stop + float(cast.uniform(-1.0, 1.0)), cast)
     blocker = stander(cross, cast)
