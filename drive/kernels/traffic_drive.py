@@ -1,5 +1,7 @@
 """What one driver or walker wants to do now: noise, leads of every kind, cross traffic, lines."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +45,7 @@ from drive.kernels.traffic_world import (
     ORDER,
     ORDER_RATE,
     ORDER_SPEED,
+    PATH_CURVATURE,
     PATH_HIGH,
     PATH_LOW,
     PATH_RIGHT,
@@ -77,6 +80,7 @@ PEDAL_NOISE, GAP_ERROR, SPEED_ERROR, WEAVE = NOISE, NOISE + 1, NOISE + 2, NOISE 
 _DECAY = np.exp(-DT / np.array([1.5, 15.0, 15.0, 6.0]))
 _KICK = np.sqrt(1.0 - _DECAY**2)
 MARGIN, STATIC_MARGIN = 0.25, 0.1  # m on each side of the own body in which others count as ahead
+CORNERING = 3.5  # m/s2 to the side, the most that an agent under orders drives
 BESIDE = 0.3  # m: a shift sideways does not begin while somebody is this near in front or behind
 ALERT = 2.5  # m/s2: if more deceleration than this is needed, the driver acts at once
 DISTRACTION_RATE = 1.0 / 120.0  # 1/s
@@ -128,6 +132,9 @@ def follow(
     if ordered:
         rate = motion[i, ORDER_RATE]
         wanted = min(max((motion[i, ORDER_SPEED] - v) / DT, -rate), rate)
+        bend = abs(path[min(low + int((arc + 0.5 * v) / SPACING), high - 1), PATH_CURVATURE])
+        if not walker and v * v * bend > CORNERING:  # no order overrules the tyres
+            wanted = min(wanted, max((math.sqrt(CORNERING / bend) - v) / 0.5, -6.0))
         free = 1.0
     # the stretch looked at: a circle around it, and the line along which it starts
     end = min(arc + half + (2.0 + 2.0 * v if walker else 15.0 + 5.0 * v), (high - low - 1) * SPACING)

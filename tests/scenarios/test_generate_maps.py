@@ -11,19 +11,21 @@ from scenarios.generate.junction import Control, Kind, Movement
 from scenarios.generate.signals import Phasing, draw_lights, phase_plan
 from tests.scenarios.generated import setting
 
-DRAWS = [(family, index) for family in FAMILIES for index in range(20)]
+MANY = ("F01", "F18", "F26")
+DRAWS = [(family, index) for family in FAMILIES for index in range(20 if family in MANY else 5)]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_invariant_of_the_topology_holds(family):  # type: ignore[no-untyped-def]
-    broken = {index: problems for index in range(20) if (problems := check_network(setting(family, index).network))}
+    draws = [index for name, index in DRAWS if name == family]
+    broken = {index: problems for index in draws if (problems := check_network(setting(family, index).network))}
     assert broken == {}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_car_on_any_way_through_the_map_never_leaves_the_road(family):  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(7)
-    for index in range(20):
+    for index in [index for name, index in DRAWS if name == family]:
         network = setting(family, index).network
         for _ in range(3):
             outside = leaves_road(network, random_walk(network, rng, 300.0))
