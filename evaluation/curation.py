@@ -89,7 +89,7 @@ class Curated:
     funnel: dict[str, Counter[str]]
     missing: tuple[str, ...]
     densities: Mapping[str, float] = field(default_factory=dict)
-    biased: tuple[str, ...] = TRIVIAL
+    biased: tuple[str, ...] = tuple(TRIVIAL)
 
     def write(self, path: Path, dropped: Sequence[str] = ()) -> None:
         """Write the suite file, without the scenes whose ids are in ``dropped``."""

@@ -13,7 +13,7 @@ from scenarios.generate.timing import FUTURE, RUN_IN
 
 Rng = np.random.Generator
 
-REACH_TIME = 20.0
+REACH_TIME = 20.0  # s; who would get further in a scene drives a little slower
 BEHIND = 12.0
 TURN_RADIUS = 0.75  # m: somebody who turns round on a crossing
 KINDS = (AgentKind.CAR, AgentKind.TRUCK, AgentKind.BUS, AgentKind.MOTORCYCLE, AgentKind.BICYCLE)
@@ -218,7 +218,7 @@ def crossing_line(
     if turn_back > 0.0:
         top, aside = near + shift * normal + turn_back * width * walk, 2.0 * TURN_RADIUS * normal
         bow = top + aside / 2
-        arc = [bow - TURN_RADIUS * (np.cos(a) * normal - np.sin(a) * walk) for a in np.linspace(0.0, np.pi, 9)]
+        arc = [bow - TURN_RADIUS * (np.cos(a) * normal - np.sin(a) * walk) for a in np.linspace(0.0, np.pi, 33)]
         home = near + shift * normal + aside - 2.5 * walk
         after = rounded(np.array((arc[-1], home, home + 30.0 * normal)))
         return densify(np.concatenate((begin[None], np.array(arc), after)), 0.25)

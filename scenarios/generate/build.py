@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from drive.drivers import POPULATIONS, sample_drivers
+from drive.drivers import POPULATIONS, Driver, sample_drivers
 from drive.errors import ScenarioError
-from drive.scene import DT, Lights, Scenario
+from drive.scene import DT, AgentKind, Lights, Scenario
 from drive.scoring.collision import find_contacts
 from drive.scoring.comfort import comfort_signals, first_discomfort
 from drive.scoring.direction import direction_compliance, driven_against_lanes
@@ -35,7 +35,9 @@ REMOVALS = 5
 LEAST_DRIVE = 25.0  # m
 STANDING = 5.2  # times as far as a comfortable stop gets; below five, who only stops has made enough progress to score
 STOPPING = 2.0  # m/s2
-FAST_SHARE = 0.3  # scenes that may begin too fast for that
+SETTLING = 0.8  # s of driving on that the jerk of comfortable braking costs
+FAST_SHARE = 0.2  # scenes that may begin too fast for that
+BEFORE_END = 10.0  # m of path that nobody reaches: one would brake for the end of the world
 TRAINING = "gen-train"  # namespaces of training begin with it
 
 
@@ -164,9 +166,10 @@ def _simulate(
     for row, actor in enumerate(setting.actors):
         for column, value in actor.driver.items():
             drivers[row, column] = value
+    drivers[:, Driver.SPEED_FACTOR] = np.minimum(drivers[:, Driver.SPEED_FACTOR], _within_reach(setting))
     path = ego_path(setting.cautious_way(), setting.style)
     driven, speed = free_drive(path, setting.arc, setting.speed, FUTURE, setting.rest)
-    _check_standing(driven, speed, recipe, attempt)
+    _check_standing(driven, speed, 0.6, recipe, attempt)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = _task(setting, lights)
     kept = apart(setting)
@@ -194,7 +197,8 @@ def _finish(
     if rolled.half_way:
         raise Rejected("reference: does not get past")
     speed = scenario.reference[scenario.start :, Ego.VX]
-    _check_standing(float(speed.sum()) * DT, float(speed[0]), recipe, attempt)
+    gathering = max(float(scenario.reference[scenario.start, Ego.AX]), 0.0)
+    _check_standing(float(speed.sum()) * DT, float(speed[0]), gathering, recipe, attempt)
     actors = [setting.actors[row] for row in rows]
     tracks = replace(scenario.tracks, cues=show_cues(scenario))
     scenario = replace(scenario, tracks=tracks)
@@ -222,20 +226,34 @@ def _finish(
     return scenario
 
 
+def _within_reach(setting: Setting) -> np.ndarray:
+    """The speed factor ``[A]`` with which each vehicle does not come to the end of its path within the scene."""
+    found = np.full(len(setting.actors), np.inf)
+    duration = (WARM_STEPS + STEPS) * DT
+    for row, actor in enumerate(setting.actors):
+        if actor.kind < AgentKind.PEDESTRIAN and len(actor.points) > 1:
+            begin = np.argmin(np.hypot(*(actor.points - actor.pose[:2]).T))
+            left = float(np.hypot(*np.diff(actor.points[begin:], axis=0).T).sum()) - BEFORE_END
+            found[row] = max(left, 1.0) / (duration * float(actor.limit[begin:].max()))
+    return found
+
+
 def _population(recipe: Recipe) -> str:
     """Drivers of a scene: training meets four populations, everything else those that training never meets, too."""
     known = POPULATIONS[:4] if recipe.namespace.startswith(TRAINING) else POPULATIONS
     return str(stream(recipe, "population").choice(known))
 
 
-def _check_standing(driven: float, speed: float, recipe: Recipe, attempt: int) -> None:
+def _check_standing(driven: float, speed: float, gathering: float, recipe: Recipe, attempt: int) -> None:
     """Raise :class:`Rejected` where braking to a standstill from ``speed`` [m/s] gets a fifth as far as the drive.
+
+    A car that is ``gathering`` speed [m/s2] takes longer until it brakes in earnest.
 
     Some scenes of every family keep their fast beginning, and so does one whose first draws are all fast.
     """
     if attempt >= ATTEMPTS // 4 or float(stream(recipe, "standing").random()) < FAST_SHARE:
         return
-    if driven < STANDING * speed**2 / (2.0 * STOPPING):
+    if driven < STANDING * (speed**2 / (2.0 * STOPPING) + speed * (SETTLING + 0.45 * gathering)):
         raise Rejected("reference: standing still gets a fifth as far")
 
 

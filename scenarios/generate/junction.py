@@ -392,7 +392,10 @@ def permitted(plans: tuple[LegPlan, ...], leg: int) -> list[tuple[int, int, int,
             if target < exits:
                 moves.append((lane, out, target, Movement.THROUGH))
     if not targets[Movement.THROUGH]:
-        # On a stem every lane needs a way out: the inner half turns left, the outer half right.
+        # On a stem every lane needs a way out: the inner half turns left, the outer half right. Where two legs lie on
+        # one side, further lanes take the one with the smaller turn: they would cross the first lane's way to it.
+        for side in (Movement.LEFT, Movement.RIGHT):
+            targets[side].sort(key=lambda other: abs(movement_of(plans[leg], plans[other])[1]))
         for lane in range(1, lanes - 1):
             side = Movement.LEFT if has_left and (lane < lanes / 2 or not has_right) else Movement.RIGHT
             for out in targets[side][:1]:

@@ -18,7 +18,7 @@ class Recipe:
     """Identity of a generated scene: the same recipe gives the same bytes.
 
     Attributes:
-        family: ``F01`` to ``F26``, or a composition of two on one route (``F15+F18``).
+        family: ``F01`` to ``F26``, or a composition of two on one route (``F11+F18``).
         index: Number of the Sobol point; with the family it names the scene.
         namespace: Suites draw from namespaces of their own, so that no test scene is a training scene.
         twin: The same scene without its hazard (families with twins only).

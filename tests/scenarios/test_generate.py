@@ -172,13 +172,13 @@ def test_crossings_are_timed_to_the_ego():  # type: ignore[no-untyped-def]
             if int(event[Event.TRIGGER]) == Trigger.EGO_ARRIVAL and staged.actors[int(event[0])].critical:
                 assert staged.events[number - 1][Event.TRIGGER] == Trigger.TIME
                 assert 0.3 <= event[Event.VALUE] <= staged.facts["arrival"] - 0.9
-    for scenario in (item for item in scenes() if item.family == "F18"):
+    for scenario in (scene("F18", index) for index in range(20)):
         for event in scenario.provenance["events"]:
             straight = event["role"] in ("crosser", "running", "elderly") and "dta" in event
-            if straight and scenario.provenance["facts"]["offset"] < 0.2:
+            if straight and scenario.provenance["facts"]["offset"] < 0.35:
                 offsets.append(event["dta"] - scenario.provenance["facts"]["offset"])
-    assert len(offsets) >= 3
-    assert np.median(np.abs(offsets)) < 0.35  # s; turning off or slowing for a bend shifts a few
+    assert len(offsets) >= 6
+    assert np.median(np.abs(offsets)) < 0.5  # s; others in the way, turning off or slowing for a bend shift some
 
 
 def test_who_steps_onto_the_road_has_shown_it_before():  # type: ignore[no-untyped-def]

@@ -237,7 +237,7 @@ def _people(
         if not person.main and trigger < 0.3:
             trigger = 0.3  # sets off as the ego passes
         latest[person.from_first, person.file] = trigger
-        limit = _pace_along(person, points, start, width, turn_back, knobs["hesitation"])
+        limit = _pace_along(person.mode, pace, points, start, width, turn_back, knobs["hesitation"])
         shown = rng.random() < 0.4
         if person.main:
             arrival, later = float(np.clip(max(arrival, trigger + 1.0), 4.5, 9.5)), offset
@@ -298,19 +298,19 @@ def _urgent(
 
 
 def _pace_along(
-    person: _Person, points: Float, start: float, width: float, turn_back: float, hesitation: float
+    mode: int, pace: float, points: Float, start: float, width: float, turn_back: float, hesitation: float
 ) -> Float:
-    """Speed ``[P]`` [m/s] along the line: walking speed, slower where one hesitates or turns round.
+    """Speed ``[P]`` [m/s] along the line of somebody of a ``pace`` [m/s], who is slower where one hesitates or turns.
 
     Places, not times: somebody who set off later for a slower ego still stops in the middle of the road.
     """
     limit, along = np.full(len(points), WALKING_SPEED), arc_length(points)
-    if person.mode == HESITATE:
+    if mode == HESITATE:
         slow = (along > start + 0.22 * width) & (along < start + 0.22 * width + 0.8)
-        limit[slow] *= min(0.8 / (hesitation * person.pace), 0.9)
-    if person.mode == TURN_BACK:
+        limit[slow] *= min(0.8 / (hesitation * pace), 0.9)
+    if mode == TURN_BACK:
         turn = start + turn_back * width
-        limit[(along > turn - 1.0) & (along < turn + np.pi * TURN_RADIUS + 1.5)] *= 0.5 / person.pace
+        limit[(along > turn - 1.0) & (along < turn + np.pi * TURN_RADIUS + 1.5)] *= 0.5 / pace
     return limit
 
 
