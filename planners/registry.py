@@ -33,6 +33,7 @@ BUILT_IN = {
     "stop": "planners.baselines.stop:Stop",
     "lane_follower": "planners.baselines.lane_follower:LaneFollower",
     "idm": "planners.baselines.idm:IDM",
+    "idm_mobil": "planners.baselines.idm_mobil:IDMMobil",
     "pdm_closed": "planners.baselines.pdm_closed:PDMClosed",
     "navsim_agent": "planners.navsim_agent:NavsimAgentPlanner",
 }

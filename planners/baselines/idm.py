@@ -8,7 +8,7 @@ from drive.observation import Observation
 from drive.vehicle import Ego, VehicleParameters
 from planners.baselines.leads import Lead, find_leads, stop_for_lights
 from planners.baselines.pace import DT, allowed_speed, behind, roll, toward, view_ahead
-from planners.baselines.route import build_route, steer_onto
+from planners.baselines.route import Route, build_route, steer_onto
 from planners.contract import Context, Plan, Planner
 
 
@@ -43,10 +43,12 @@ class IDM(Planner):
 
     def plan(self, observation: Observation) -> Plan:
         """Four seconds along the route, every lead predicted at constant velocity."""
+        return self._follow(observation, build_route(observation))
+
+    def _follow(self, observation: Observation, route: Route, reach: float | None = None) -> Plan:
         ego = observation.ego[-1]
         now, front = float(ego[Ego.VX]), self._vehicle.front
-        route = build_route(observation)
-        path = steer_onto(route, view_ahead(now), now)
+        path = steer_onto(route, view_ahead(now), now, reach=reach)
         allowed = allowed_speed(path, self.speed_factor, front)
         leads = find_leads(observation, path, self._vehicle, now, self.margin)
         leads.append(Lead(stop_for_lights(observation, route, path, self._vehicle, now), 0.0))

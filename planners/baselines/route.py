@@ -118,16 +118,18 @@ def build_route(observation: Observation) -> Route:
     return Route(points, heading, curvature, limit, lane, float(ego_arc), dead_end)
 
 
-def steer_onto(route: Route, length: float, speed: float, max_curvature: float = 0.22) -> Path:
+def steer_onto(
+    route: Route, length: float, speed: float, max_curvature: float = 0.22, reach: float | None = None
+) -> Path:
     """The path from the ego's pose onto the route, ``length`` [m] long.
 
     A point drives along the route and steers by d'' = -d / L^2 - 2 d' / L (critically damped in the lateral offset d
-    over the arc length, L from the speed) on top of the route's own curvature a moment ahead. The law depends on where
-    the point is and how it points, nothing else, so a plan made half a second later continues this one instead of
-    starting a new manoeuvre. The approach angle is bounded (30 degrees), and so is the curvature.
+    over the arc length, L = ``reach`` [m], or else from the speed) on top of the route's own curvature a moment ahead.
+    The law depends on where the point is and how it points, nothing else, so a plan made half a second later continues
+    this one instead of starting a new manoeuvre. The approach angle is bounded (30 degrees), and so is the curvature.
     """
     step = SPACING
-    reach = max(4.0, 0.8 * speed)
+    reach = max(4.0, 0.8 * speed) if reach is None else reach
     early = STEERING_DELAY * speed
     last = len(route.points) - 1
     count = int(length / step) + 1

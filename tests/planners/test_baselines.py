@@ -97,7 +97,7 @@ def test_log_replay_reproduces_the_reference():
 
 
 @pytest.mark.parametrize("radius", [40.0, -25.0])
-@pytest.mark.parametrize("planner", ["lane_follower", "idm"])
+@pytest.mark.parametrize("planner", ["lane_follower", "idm", "idm_mobil"])
 def test_route_followers_keep_to_the_centerline_of_a_bend(planner, radius):
     ease = [(3, radius * 6 / (n + 0.5)) for n in range(6)]
     poses = curve((20, 0), *ease, (abs(radius) * 0.9, radius), *ease[::-1], (150, 0))
@@ -263,7 +263,7 @@ def test_route_followers_change_lanes_where_the_route_does(planner):
     assert np.abs(rollout.ego[:, Ego.VX] * rollout.ego[:, Ego.YAW_RATE]).max() < 1.5
 
 
-@pytest.mark.parametrize("planner", ["lane_follower", "idm"])
+@pytest.mark.parametrize("planner", ["lane_follower", "idm", "idm_mobil"])
 def test_route_followers_stop_where_the_map_ends(planner):
     rollout, _, _ = drive(scene([lane("a", STRAIGHT[:80])], ["a"], (10.0, 0.0, 0.0), 10.0), planner)
     assert front(rollout).max() < 79.0
@@ -295,7 +295,7 @@ def test_route_followers_go_on_past_the_last_lane_of_the_route():
     ],
     ids=["standing", "no route", "gap", "far away", "wrong way", "before it", "at its end", "behind it", "tiny lane"],
 )
-@pytest.mark.parametrize("planner", ["lane_follower", "idm"])
+@pytest.mark.parametrize("planner", ["lane_follower", "idm", "idm_mobil"])
 def test_route_followers_cope_with_any_route(planner, route, start, speed):
     lanes = [
         lane("a", STRAIGHT[:80]),
