@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EXPERT = "log_replay"
 STOP, STEADY, BLIND, FOLLOWER, RULES = "stop", "constant_velocity", "lane_follower", "idm", "pdm_closed"
-BASELINES = (STOP, STEADY, BLIND, FOLLOWER, RULES)
+BASELINES = (STOP, STEADY, BLIND, FOLLOWER, "idm_mobil", RULES)
 VARIANTS = (*BASELINES, "lane_follower[speed_factor=0.6]", "idm[headway=0.9]", "idm[headway=2.2]")
 CAUSES = {"nc": "NC", "off_road": "DAC", "direction": "DDC", "red_light": "TLC", "ttc_ok": "TTC", "progress": "EP"}
 TIE = 0.02

@@ -33,6 +33,9 @@ FRAME = 40  # steps of future of each
 NARROW = "F21"
 RULES = ("navsim-parity", "intersection")
 """Rule sets that an expert keeps. The others also judge what others do to it (RSS), or a taste in following."""
+OWN_LANE = ("lane_centering",)
+OWN_SIDE = ("wrong_way_distance",)
+"""Rules that nobody can keep where the task is to leave one's lane, and to borrow the oncoming one."""
 
 
 @dataclass(frozen=True)
@@ -227,10 +230,10 @@ def _navsim(scenario: Scenario) -> list[Check]:
     }
     for name, share in shares.items():
         there = [frame[name] for frame in parts if name in frame]
-        low = None if name == "lane_keeping" and _borrows(scenario) else share
+        low = None if name == "lane_keeping" and _leaves_lane(scenario) else share
         found.append(Check(f"mean of {name}", float(np.mean(there)), low=low))
     scores = [combine(frame, frame.get("two_frame_extended_comfort")) for frame in parts]
-    found.append(Check("EPDMS of the expert", float(np.mean(scores)), low=None if _borrows(scenario) else 0.95))
+    found.append(Check("EPDMS of the expert", float(np.mean(scores)), low=None if _leaves_lane(scenario) else 0.95))
     return found
 
 
@@ -240,9 +243,16 @@ def _rule_sets() -> list[RuleSet]:
 
 
 def broken_rules(scenario: Scenario, rollout: Rollout) -> list[str]:
-    """Columns of the rules of the certificate's sets that a drive breaks."""
+    """Columns of the rules of the certificate's sets that a drive breaks, less those that the task is at odds with."""
     row = judge_rollout(_rule_sets(), scenario, rollout)
-    return [name for name, verdict in row.items() if name.endswith(".verdict") and verdict == "violated"]
+    excused = (*(OWN_LANE if _leaves_lane(scenario) else ()), *(OWN_SIDE if _borrows(scenario) else ()))
+    broken = [name for name, verdict in row.items() if name.endswith(".verdict") and verdict == "violated"]
+    return [name for name in broken if name.split(".")[-2] not in excused]
+
+
+def _leaves_lane(scenario: Scenario) -> bool:
+    """True if the task is to leave one's lane: to change to another, to drive round something, to make room."""
+    return bool(scenario.provenance.get("leaves_lane", False)) or _borrows(scenario)
 
 
 def _borrows(scenario: Scenario) -> bool:

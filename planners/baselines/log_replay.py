@@ -30,13 +30,13 @@ class LogReplay(Planner):
         self._pose = context.scenario.reference[context.scenario.start, :3]
 
     def plan(self, observation: Observation) -> Plan:
-        """The next four seconds of the reference; where the recording ends, straight on at its last speed."""
+        """The next four seconds of the reference; where the recording ends, straight on with its last acceleration."""
         scenario = self._scenario
         reference, dt = scenario.reference, scenario.dt
         now = scenario.start + round(observation.time / dt)
         step = now + 1 + np.arange(POSES)
         poses = reference[np.minimum(step, len(reference) - 1), :3].copy()
-        beyond = np.maximum(step - (len(reference) - 1), 0) * dt * reference[-1, Ego.VX]
+        beyond = _onward(np.maximum(step - (len(reference) - 1), 0) * dt, *reference[-1, [Ego.VX, Ego.AX]])
         poses[:, 0] += beyond * np.cos(poses[:, 2])
         poses[:, 1] += beyond * np.sin(poses[:, 2])
         return Plan.single(poses_to_frame(poses, self._located(observation)), dt)
@@ -53,3 +53,16 @@ class LogReplay(Planner):
             y = self._pose[1] - (sin * before[0] + cos * before[1])
             self._pose, self._time = np.array((x, y, heading)), observation.time
         return self._pose
+
+
+def _onward(time: NDArray[np.float64], speed: float, acceleration: float) -> NDArray[np.float64]:
+    """Distance [m] after each ``time`` [s] at constant acceleration, until it stands or for a second of gathering.
+
+    A drive that ends while braking goes on braking: a plan that ended in a jump of acceleration would have the last
+    step of the replay jerk.
+    """
+    if acceleration < 0.0:
+        lasting = np.minimum(time, max(speed, 0.0) / -acceleration)
+        return speed * lasting + 0.5 * acceleration * lasting**2
+    gathered = np.minimum(time, 1.0)
+    return speed * time + acceleration * gathered * (time - 0.5 * gathered)

@@ -218,6 +218,7 @@ def _finish(
         "critical": [scenario.tracks.ids[row] for row, actor in enumerate(actors) if actor.critical],
         "roles": {scenario.tracks.ids[row]: actor.role for row, actor in enumerate(actors) if actor.critical},
         "removed": len(setting.actors) - len(actors),
+        "leaves_lane": bool(setting.beside),
         "events": events,
         "facts": dict(setting.facts),
     }

@@ -16,15 +16,16 @@ from drive.errors import ScenarioError, SuiteError
 from evaluation.adversarial import Box, worth
 from evaluation.audit import CAUSES, Section, at_least, at_most, discrimination, ties
 from evaluation.audit_scenes import classifier_accuracy
-from evaluation.certificate import certify, failures
+from evaluation.certificate import broken_rules, certify, failures
 from evaluation.curated import Entry, Header, check_scene, entry_of, read_suite, write_suite
 from evaluation.curation import PLANS, Curated, Plan, curate, nearest, read_journal, surplus
 from evaluation.engines import InProcess
-from evaluation.examine import Candidate, Examine, Wish
+from evaluation.examine import Candidate, Examine, Wish, drive_all
 from evaluation.items import analyse, score_table
 from evaluation.mixture import BACKGROUND, STRATA, apportion, cells, compositions, training_recipes, weights
 from evaluation.realism import agreement
 from evaluation.suite import load_scene, resolve_suite
+from planners.registry import resolve
 from scenarios.generate import FAMILIES, Recipe, build
 from scenarios.generate.build import families_of
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
@@ -151,6 +152,20 @@ def test_a_certificate_names_what_is_wrong() -> None:
     jolted = scenario.reference.copy()
     jolted[40:60, 5] = -6.0
     assert "expert's braking [m/s2]" in failures(certify(replace(scenario, reference=jolted), {}))
+
+
+def test_rules_about_the_own_lane_excuse_those_whose_task_is_to_leave_it() -> None:
+    # it drives round what blocks its lane: half a metre from the centre is not enough for that
+    scenario = scene("F10", 0)
+    _, rollout = drive_all(scenario, [resolve("log_replay")], "log")["log_replay"]
+    assert scenario.provenance["leaves_lane"]
+    assert broken_rules(scenario, rollout) == []
+    strict = replace(
+        scenario,
+        provenance={**scenario.provenance, "leaves_lane": False},
+        map=replace(scenario.map, borrow_allowed=np.zeros(scenario.map.lanes, np.bool_)),
+    )
+    assert "rules.navsim-parity.lane_centering.verdict" in broken_rules(strict, rollout)
 
 
 def test_a_candidate_survives_its_journal(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.integrate import cumulative_trapezoid
 
 from drive.geometry import poses_from_frame, wrap_angle
 from drive.observation import Observation
@@ -94,6 +95,17 @@ def test_log_replay_reproduces_the_reference():
     rollout, _, _ = drive(scenario, "log_replay")
     np.testing.assert_allclose(rollout.ego[:, :2], reference[START:, :2], atol=2e-6)
     np.testing.assert_allclose(wrap_angle(rollout.ego[:, 2] - reference[START:, 2]), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("acceleration", [-2.5, 1.2])
+def test_log_replay_does_not_jerk_where_the_recording_ends(acceleration):
+    scenario = on_straight(speed=8.0)
+    reference = scenario.reference.copy()
+    reference[:, Ego.AX] = np.interp(np.arange(len(reference)), (60, 90), (0.0, acceleration))
+    reference[:, Ego.VX] = 8.0 + cumulative_trapezoid(reference[:, Ego.AX], dx=0.1, initial=0.0)
+    reference[:, Ego.X] = 10.0 + cumulative_trapezoid(reference[:, Ego.VX], dx=0.1, initial=0.0)
+    rollout, _, _ = drive(replace(scenario, reference=reference), "log_replay")
+    assert np.abs(np.diff(rollout.ego[-8:, Ego.AX])).max() < 0.05 * abs(acceleration)
 
 
 @pytest.mark.parametrize("radius", [40.0, -25.0])
