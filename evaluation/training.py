@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drive.errors import RunError
+from drive.scene import Scenario
 from evaluation.engines import Died, Engine
 from evaluation.suite import SceneRef, load_scene
 from scenarios.store import Store
@@ -24,10 +25,19 @@ class Collect:
     every: int
 
     def __call__(self, scenes: Sequence[SceneRef]) -> "list[Windows]":
-        """The samples of each scene."""
-        from planners.imitation.windows import windows_of
+        """The samples of each scene, and of the recovery segment of a generated one that has one."""
+        return [self.samples(load_scene(scene, self.store)) for scene in scenes]
 
-        return [windows_of(load_scene(scene, self.store), self.every) for scene in scenes]
+    def samples(self, scenario: Scenario) -> "Windows":
+        """The samples of one scene and its recovery segment."""
+        from planners.imitation.windows import join, windows_of
+        from scenarios.generate.starts import recovery_segment
+
+        parts = [windows_of(scenario, self.every)]
+        segment = recovery_segment(scenario) if scenario.source == "generated" else None
+        if segment is not None:
+            parts.append(windows_of(segment, self.every))
+        return join(parts)
 
 
 def collect(

@@ -88,11 +88,16 @@ def restage(scenario: Scenario) -> tuple[Setting, Task]:
     facts = scenario.provenance
     if scenario.source != "generated" or facts.get("generator") != GENERATOR_VERSION:
         raise ScenarioError(f"scene {scenario.id!r} does not come from version {GENERATOR_VERSION} of the generator")
-    recipe = Recipe(facts["family"], facts["index"], facts["namespace"], facts["twin"])
-    setting = staged(recipe, facts["attempt"])
+    setting = staged(recipe_of(scenario), facts["attempt"])
     if setting is None:
         raise ScenarioError(f"scene {scenario.id!r} cannot be staged again: its recipe gives no setting")
     return setting, _task(setting, scenario.lights)
+
+
+def recipe_of(scenario: Scenario) -> Recipe:
+    """The recipe that a generated scene was made from."""
+    facts = scenario.provenance
+    return Recipe(facts["family"], facts["index"], facts["namespace"], facts["twin"], tuple(facts.get("point", ())))
 
 
 def families_of(recipe: Recipe) -> tuple[Family, ...]:
@@ -211,6 +216,7 @@ def _finish(
         "family": recipe.family,
         "index": recipe.index,
         "attempt": attempt,
+        **({"point": list(recipe.point)} if recipe.point else {}),
         "knobs": {name: round(float(value), 6) for name, value in knobs.items()},
         "population": setting.population or _population(recipe),
         "left_hand": setting.network.left_hand,

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from drive.branch import Moment, Moved, Trunk, with_drive
+from drive.errors import ScenarioError
 from drive.scene import DT, Scenario
 from drive.traffic import compile_traffic, start_traffic
 from drive.vehicle import Ego
-from scenarios.generate.build import Rejected, check_safe, restage
+from scenarios.generate.build import Rejected, check_safe, recipe_of, restage
 from scenarios.generate.geometry import Float
-from scenarios.generate.knobs import Recipe, stream
+from scenarios.generate.knobs import stream
 from scenarios.generate.manoeuvres import transition
 from scenarios.generate.reference import drive, path_states
 from scenarios.generate.rolling import first_sample
@@ -62,9 +63,9 @@ def recovery_segment(scenario: Scenario) -> Scenario | None:
     Raises:
         ScenarioError: The scene is not generated.
     """
-    facts = scenario.provenance
-    restage(scenario)
-    rng = stream(Recipe(facts["family"], facts["index"], facts["namespace"], facts["twin"]), "recovery")
+    if scenario.source != "generated":
+        raise ScenarioError(f"scene {scenario.id!r} is not generated: nobody knows what its expert would do")
+    rng = stream(recipe_of(scenario), "recovery")
     if rng.random() >= SHARE:
         return None
     step = scenario.start + int(rng.integers(EARLIEST, LATEST + 1))

@@ -8,7 +8,11 @@ import pytest
 from drive.errors import ScenarioError
 from drive.scene import DT, Scenario
 from drive.vehicle import Ego
+from evaluation.training import Collect
+from planners.imitation.windows import windows_of
 from scenarios.generate import Recipe, build
+from scenarios.generate.build import recipe_of, restage
+from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.starts import (
     INJECTED_OFFSET,
     INJECTED_PACE,
@@ -18,8 +22,8 @@ from scenarios.generate.starts import (
     recovery,
     recovery_segment,
 )
-from scenarios.store import scenario_digest
-from tests.scenarios.generated import scene
+from scenarios.store import Store, scenario_digest
+from tests.scenarios.generated import NAMESPACE, scene
 from tests.scenes import straight_scene
 
 PUSHED = Disturbance(offset=0.4, turn=0.03, pace=0.9, delay=0.3)
@@ -103,6 +107,30 @@ def test_an_ego_that_cannot_be_pushed_gets_no_recovery() -> None:
     assert recovery(before, STEP, Disturbance(offset=9.0, turn=0.0, pace=1.0)) is None
 
 
+def test_a_scene_that_was_searched_for_is_staged_again_at_its_point() -> None:
+    recipe = Recipe("F26", 0, NAMESPACE, point=(0.3,) * len(FAMILY_BY_NAME["F26"].knobs))
+    scenario = build(recipe)
+    assert recipe_of(scenario) == recipe
+    setting, _ = restage(scenario)
+    assert len(setting.actors) - scenario.provenance["removed"] == len(scenario.tracks.ids)
+    assert recipe_of(scene("F26", 0)) == Recipe("F26", 0, NAMESPACE)
+
+
+def test_the_samples_of_a_training_scene_hold_those_of_its_recovery() -> None:
+    collect = Collect(Store(), every=20)
+    scenario, segment = next(
+        (item, segment)
+        for index in range(10)
+        if (segment := recovery_segment(item := build(Recipe("F26", index, "gen-train")))) is not None
+    )
+    samples = collect.samples(scenario)
+    alone = windows_of(scenario, 20)
+    assert len(samples.arc) == len(alone.arc) + len(windows_of(segment, 20).arc)
+    np.testing.assert_array_equal(samples.arc[: len(alone.arc)], alone.arc)
+
+
 def test_recorded_scenes_have_no_expert_to_ask() -> None:
+    with pytest.raises(ScenarioError, match="not generated"):
+        recovery_segment(straight_scene([], speed=5.0))
     with pytest.raises(ScenarioError, match="generator"):
         recovery(straight_scene([], speed=5.0), 30, PUSHED)
