@@ -58,6 +58,11 @@ def draw_size(kind: AgentKind, rng: Rng) -> tuple[float, float]:
     if kind == AgentKind.TRUCK:
         length = 12.0 + 4.0 * abs(three) / 2.5 if share < 0.15 else 6.1 * np.exp(0.22 * one)
         return float(np.clip(length, 4.5, 16.5)), float(np.clip(2.3 + 0.2 * two, 1.95, 2.55))
+    if kind == AgentKind.EMERGENCY:  # ambulances, and every fourth a fire engine
+        length = 8.0 if share < 0.25 else 5.9
+        return float(np.clip(length + 0.4 * one, 5.0, 9.0)), float(
+            2.3 + 0.2 * (share < 0.25) + 0.04 * np.clip(two, -2, 2)
+        )
     if kind == AgentKind.BUS:
         return float(np.clip(11.0 + 2.0 * one, 7.0, 18.0)), float(2.55 + 0.2 * share)
     if kind == AgentKind.MOTORCYCLE:

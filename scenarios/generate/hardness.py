@@ -242,8 +242,9 @@ def _crossing_event(scenario: Scenario, row: int, taken: Occupancy, nominal: Flo
     a_go = np.inf if a_go > 2.0 else max(float(a_go), 0.0)
     h = 0.0 if pet >= MISSED else min(a_req, 3.0 * a_go) / 6.0
     figures = _figures(pet=pet, dta=center * DT - ego_at, a_req=a_req, a_go=a_go, seen=seen * DT, c0=c0, c1=c1)
-    lead = _cue_lead(scenario, row)
-    more = {"begin": round(_onset(scenario, row, taken) * DT, 1), "cue_lead": round(lead, 1)}
+    onset = _onset(scenario, row, taken)
+    lead = _cue_lead(scenario, row, onset)
+    more = {"begin": round(onset * DT, 1), "cue_lead": round(lead, 1)}
     return {"kind": "crossing", "h": h, "own": [round(d0, 2), round(d1, 2)]} | figures | more
 
 
@@ -255,7 +256,7 @@ def _figures(**values: float) -> dict[str, float]:
 def _seen(scenario: Scenario, row: int, taken: Occupancy, view: Bool) -> int:
     """Sample at which an attentive observer first knows: the announcement, else the beginning of the motion."""
     onset = _onset(scenario, row, taken)
-    return _in_view(view, max(onset - round(_cue_lead(scenario, row) / DT), 0))
+    return _in_view(view, max(onset - round(_cue_lead(scenario, row, onset) / DT), 0))
 
 
 def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:
@@ -281,13 +282,18 @@ def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:
     return min(max(begin, int(able[-1]) + 1 if len(able) else 0), entry)
 
 
-def _cue_lead(scenario: Scenario, row: int) -> float:
-    """Time [s] between the first announcement and the first motion it announces, in the stored tracks."""
+def _cue_lead(scenario: Scenario, row: int, onset: int) -> float:
+    """Time [s] between the first announcement and the first motion it announces, in the stored tracks.
+
+    A siren (INTENT of a vehicle) announces what its driver does from sample ``onset`` on.
+    """
     tracks = scenario.tracks
     walker = tracks.kind[row] == AgentKind.PEDESTRIAN
     shown = np.flatnonzero(tracks.cues[row] & ANNOUNCEMENTS)
     if not len(shown):
         return 0.0
+    if not walker and tracks.cues[row, shown[0]] & Cue.INTENT:
+        return max(0.0, (onset + scenario.start - int(shown[0])) * DT)
     if walker or np.hypot(*tracks.velocity[row, shown[0]]) < 0.3:
         moving = np.flatnonzero(np.hypot(*tracks.velocity[row].T) > (0.15 if walker else 0.3))
         begin = moving[moving >= shown[0]] if not walker else moving

@@ -49,6 +49,7 @@ def violate(
     speed: float,
     rng: np.random.Generator,
     *,
+    kind: AgentKind = AgentKind.CAR,
     role: str = "violator",
     brakes: bool = False,
     feint: bool = False,
@@ -68,7 +69,7 @@ def violate(
     if not options:
         return [], []
     number = options[int(rng.integers(len(options)))]
-    size = draw_size(AgentKind.CAR, rng)
+    size = draw_size(kind, rng)
     meeting = cross.meeting(number)
     assert meeting is not None  # one of the movements that meet the ego's
     mine, others = (0.5 * (low + high) for low, high in meeting)
@@ -100,7 +101,7 @@ def violate(
         Driver.LATERAL_ACCELERATION: 3.0,
         Driver.YELLOW_DECELERATION: 5.0,
     }
-    actor = driving(way, arc, slow, AgentKind.CAR, size, critical=hazard, role=role, driver=driver)
+    actor = driving(way, arc, slow, kind, size, critical=hazard, role=role, driver=driver)
     if actor is None:
         return [], []
     place = at_arc(cross.way, mine)[:2]

@@ -98,6 +98,8 @@ def test_the_reference_passes_the_slow_one_in_most_scenes():
 def test_the_truck_stands_across_the_lane_and_goes_on():
     for index in range(SCENES):
         scenario = scene("F25", index)
+        if scenario.provenance["knobs"]["variant"]:
+            continue
         row = row_of(scenario, "truck")
         travelled = np.hypot(*(scenario.tracks.position[row] - scenario.tracks.position[row, 0]).T)
         assert travelled[scenario.start] == 0.0

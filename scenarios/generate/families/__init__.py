@@ -24,7 +24,7 @@ from scenarios.generate.families.f21_narrow_meeting import F21
 from scenarios.generate.families.f22_pull_out import F22
 from scenarios.generate.families.f23_curvature_speed import F23
 from scenarios.generate.families.f24_legality import F24
-from scenarios.generate.families.f25_blockage import F25
+from scenarios.generate.families.f25_emergency_or_blockage import F25
 from scenarios.generate.families.f26_urban_background import F26
 from scenarios.generate.setting import Family
 

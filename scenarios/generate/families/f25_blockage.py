@@ -22,7 +22,7 @@ from scenarios.generate.families.multilane import (
 from scenarios.generate.geometry import Float, offset
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import Way, at_arc, densify
-from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.setting import Draws, Setting
 
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 1)),
@@ -122,6 +122,3 @@ def _queue(setting: Setting, count: int, rng: np.random.Generator) -> list[Actor
             found.append(car)
         front = place - size[0] / 2 - 2.0
     return found
-
-
-F25 = Family("F25", KNOBS, stage, overlay)
