@@ -266,7 +266,8 @@ keep_clear_depth | m | -20 | 30 | -20 | no | -
 right_pet | s | 0 | 20 | 20 | no | -
   In junctions without lights and signs, while the ego is in the area that its way has in common with that of vehicles
   from the right: time since one left that area, 0 while one is in it, or the time that one needs to reach it at its
-  present speed; the smallest.
+  present speed; the smallest. Where both lead into one lane, one follows the other in it: the time that the one behind
+  needs to where the one ahead is.
 priority_pet | s | 0 | 20 | 20 | no | -
   The same for vehicles without a sign where the ego has a stop or yield sign.
 oncoming_pet | s | 0 | 20 | 20 | no | -

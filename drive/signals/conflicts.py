@@ -48,7 +48,8 @@ class Conflict(NamedTuple):
     """A conflict: on the route between ``begin`` and ``end``, on the ``other`` connector's way between ``other_begin``
     and ``other_end`` (arcs [m]). Whether those on it come from the ``right`` at a junction without signs and signals,
     have ``priority`` by a sign, or are ``oncoming`` to an ego that turns across their way. ``own``: the route's
-    connector; ``line [P, 2]`` [m]: the other way within the conflict."""
+    connector; ``line [P, 2]`` [m]: the other way within the conflict; ``way``: all of it; ``merges``: the two lead into
+    one lane."""
 
     begin: float
     end: float
@@ -60,15 +61,20 @@ class Conflict(NamedTuple):
     oncoming: bool
     own: int
     line: Float
+    way: Way
+    merges: bool
 
 
 class Traffic(NamedTuple):
     """Agents at one conflict, ``[A, T]``: ``inside`` it; ``room`` [m] from the front bumper to it for those who
-    approach it (inf for others); ``after`` [s] since they left it (inf for others)."""
+    approach it (inf for others); ``after`` [s] since they left it (inf for others); ``rear``, ``front`` arcs [m] of
+    their bumpers on the other way (nan for those who are not on it, or have red)."""
 
     inside: Bool
     room: Float
     after: Float
+    rear: Float
+    front: Float
 
 
 def find_conflicts(
@@ -88,6 +94,7 @@ def find_conflicts(
             if not (right or priority or oncoming) or approach & set(vector_map.lane_predecessors(other).tolist()):
                 continue
             line = build_way(vector_map, other)
+            merges = bool(set(vector_map.lane_successors(lane)) & set(vector_map.lane_successors(other)))
             own = np.flatnonzero((line.arc >= line.begin) & (line.arc <= line.end))
             here = rows[_sweeps(frame.points, frame.heading, rows, line.points[own], width / 2, HALF_CAR)]
             there = own[_sweeps(line.points, line.heading, own, frame.points[rows], HALF_CAR, width / 2)]
@@ -104,6 +111,8 @@ def find_conflicts(
                         oncoming,
                         lane,
                         line.points[there[0] : there[-1] + 1],
+                        line,
+                        merges,
                     )
                 )
     return found
@@ -246,7 +255,9 @@ def traffic(world: World, conflicts: list[Conflict], state: NDArray[np.int8]) ->
         samples = np.arange(inside.shape[1])
         last = np.maximum.accumulate(np.where(inside, samples, -1), axis=1)
         after = np.where((last >= 0) & ~inside, (samples - last) * DT, np.inf)
-        found.append(Traffic(inside, np.where(coming, begin - drivers.s - half, np.inf), after))
+        counts = on & (coming | (drivers.s + half > begin))
+        rear, front = (np.where(counts, drivers.s + end_of, np.nan) for end_of in (-half, half))
+        found.append(Traffic(inside, np.where(coming, begin - drivers.s - half, np.inf), after, rear, front))
     return found
 
 
@@ -283,6 +294,25 @@ def time_apart(found: Traffic, speed: Float) -> tuple[Float, Int]:
     arrives = np.where(speed > MOVING, found.room / np.maximum(speed, MOVING), np.inf)
     apart = np.where(found.inside, 0.0, np.minimum(found.after, arrives))
     return _soonest(apart)
+
+
+def time_between(others: tuple[Float, Float, Float], ego: tuple[Float, Float, Float]) -> tuple[Float, Int]:
+    """:func:`time_apart` where two ways become one, ``[B, T]``: there one follows the other, and both may be in the
+    stretch that they share. What counts is the time in which the one behind is where the one ahead is now.
+
+    Rear and front, arcs [m] on the other way, and speed [m/s], of ``others [A, T]`` (nan for those who do not count)
+    and the ``ego [B, T]``.
+    """
+    best = np.full(ego[0].shape, LONGEST)
+    who = np.full(ego[0].shape, -1, np.int64)
+    for agent in np.flatnonzero(~np.isnan(others[1]).all(axis=1)):
+        rear, front, speed = (part[agent] for part in others)
+        behind, ahead = ego[0] - front, rear - ego[1]
+        gap, pace = np.maximum(behind, ahead), np.where(behind >= 0.0, speed, ego[2])
+        time = np.where(gap <= 0.0, 0.0, np.where(pace > MOVING, gap / np.maximum(pace, MOVING), np.inf))
+        nearer = time < best  # with nan never
+        best, who = np.where(nearer, time, best), np.where(nearer, agent, who)
+    return best, who
 
 
 def time_until(found: Traffic, speed: Float) -> tuple[Float, Int]:

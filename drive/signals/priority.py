@@ -16,13 +16,15 @@ from drive.signals.conflicts import (
     in_way,
     pass_in_front,
     time_apart,
+    time_between,
     time_until,
     traffic,
 )
 from drive.signals.crosswalks import VRU_KINDS
 from drive.signals.drive import Drive, Function, Reading, absent
+from drive.signals.kernels.road import project_all
 from drive.signals.memo import once
-from drive.signals.world import World, slopes
+from drive.signals.world import COARSE, World, slopes
 from drive.signals.zones import Bool, Float, Int
 from drive.vehicle import Ego
 
@@ -69,13 +71,25 @@ def _apart(drive: Drive, wanted: Callable[[Conflict], bool]) -> Reading:
     for conflict, others in zip(found.conflicts, found.traffic, strict=True):
         if not wanted(conflict):
             continue
-        time, who = (part[: drive.shape[1]] for part in time_apart(others, drive.world.speed))
+        time, who = _times(drive, conflict, others)
         inside = _inside(drive, conflict)
         valid |= inside
         smaller = inside & (time < value)
         value = np.where(smaller, time, value)
         agent = np.where(smaller, who, agent)
     return Reading(value, valid, agent)
+
+
+def _times(drive: Drive, conflict: Conflict, others: Traffic) -> tuple[Float, Int]:
+    """Time apart ``[B, T]`` from those at a conflict, and whose it is."""
+    if not conflict.merges:
+        time, who = (part[: drive.shape[1]] for part in time_apart(others, drive.world.speed))
+        return np.broadcast_to(time, drive.shape), np.broadcast_to(who, drive.shape)
+    corners = np.ascontiguousarray(drive.corners.reshape(-1, 2))
+    arc = project_all(conflict.way.points, conflict.way.arc, COARSE, corners)[0].reshape(*drive.shape, 4)
+    here = slice(drive.shape[1])
+    theirs = others.rear[:, here], others.front[:, here], drive.world.speed[:, here]
+    return time_between(theirs, (arc.min(axis=2), arc.max(axis=2), drive.states[..., Ego.VX]))
 
 
 def right_pet(drive: Drive) -> Reading:

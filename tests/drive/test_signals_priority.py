@@ -7,12 +7,13 @@ import pytest
 
 from drive.map import Lane, StopCause, StopLine
 from drive.scene import AgentKind, LightState, Scenario
-from drive.vehicle import Ego
+from drive.vehicle import PACIFICA, Ego
 from tests.drive.signal_drives import FRONT, along_x, flag, read, signal
 from tests.planners.roads import curve, lane, scene, signal_line
 from tests.scenes import START, moving
 
 CAR, WALKER = (4.0, 2.0), (0.6, 0.6)
+FRONT_TO_REAR, HALF_WIDTH = PACIFICA.length, PACIFICA.width / 2
 NORTH, WEST = np.pi / 2, np.pi
 
 
@@ -162,6 +163,25 @@ def test_where_both_or_neither_have_signs_nobody_has_priority_by_sign() -> None:
     for lines in (both, others, []):
         value, _, agent = signal(crossing(northbound(-24.0, 10.0), stop_lines=lines), INSIDE, "priority_pet")
         assert (value == 20.0).all() and (agent == -1).all()
+
+
+@pytest.mark.parametrize("speed", [2.0, 4.0])
+def test_where_two_ways_become_one_the_time_to_the_place_of_the_one_ahead_counts(speed: float) -> None:
+    """Both are in the stretch that their ways share, 3.005 - 1 m apart: that is no time of 0."""
+    angle = 1.4
+    lowest = 10.0 - 10.0 * np.cos(angle) - FRONT_TO_REAR * np.sin(angle) - HALF_WIDTH * np.cos(angle)
+    lines = [sign(StopCause.YIELD, "west-in")]
+    behind = crossing(northbound(-1.0, speed), way="left", stop_lines=lines)
+    value, valid, agent = signal(behind, turning(1, angle), "priority_pet")
+    assert valid.all() and (agent == 0).all()
+    assert value == pytest.approx((lowest - 1.0) / speed, abs=1e-3)
+    ahead = crossing(northbound(13.0, speed), way="left", stop_lines=lines)  # its rear at 11 m, the ego at 10 m/s
+    moves = turning(1, angle)
+    moves[:, Ego.VX] = 10.0
+    value, _, _ = signal(ahead, moves, "priority_pet")
+    assert value == pytest.approx((11.0 - (10.0 - 10.0 * np.cos(angle) + HALF_WIDTH * np.cos(angle))) / 10.0, abs=1e-3)
+    beside = crossing(northbound(6.0, speed), way="left", stop_lines=lines)
+    assert (signal(beside, turning(1, angle), "priority_pet")[0] == 0.0).all()
 
 
 def braking(y: float, rate: float) -> object:
