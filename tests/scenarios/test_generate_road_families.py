@@ -80,6 +80,17 @@ def test_two_streams_of_f06_and_f07_become_one():  # type: ignore[no-untyped-def
             assert staged.event is not None and staged.way.begin[-2] < staged.event < staged.way.begin[-1]
 
 
+def test_the_file_beside_the_ego_of_f07_drives_and_comes_to_the_taper_with_it():  # type: ignore[no-untyped-def]
+    # It used to stand since the warm-up, because the ego's file had the right to go first.
+    for index in FEW:
+        built = scene("F07", index)
+        roles = built.provenance["roles"]
+        row = built.tracks.ids.index(next(name for name, role in roles.items() if role == "abreast"))
+        assert np.hypot(*built.tracks.velocity[row, built.start]) > 0.7 * built.provenance["facts"]["queue_speed"]
+        away = np.hypot(*(built.tracks.position[row, built.start] - built.reference[built.start, :2]))
+        assert away < 20.0
+
+
 def test_the_ego_of_f17_gives_way_at_a_ring_and_leaves_it():  # type: ignore[no-untyped-def]
     for index in range(8):
         staged = setting("F17", index)

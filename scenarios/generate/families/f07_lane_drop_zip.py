@@ -20,46 +20,55 @@ from scenarios.generate.timing import RUN_IN, reach, run_up
 
 AROUND = 1.0  # m before and behind the ego in a gap
 MERGED = 0.4  # share of the taper after which two lanes have become one
-FEW = 8  # attempts with several ahead
-REFUSING = 0.5  # share of scenes in which who is beside the ego does not let it in
+REFUSING = 0.7  # share of scenes in which who is beside the ego does not let it in
+REFUSED = 2.0  # s after the ego's arrival for which that one minds nobody
+CLOSE = 3.0  # m between those who close up behind the one abreast
+EASIEST, ROOMIEST = 1.5, 1.7  # slack of the gap that nobody contests, from the least room to the most
+UNHURRIED = (0.5, 0.75)  # share of the limit behind the taper at which those who are through drive on
+BEYOND = 6.0  # m behind the taper at which the next ahead is when the scene starts
 KNOBS = {
     "lanes": Knob(choices=(2, 2, 2, 3)),
     "limit": Knob(choices=(8.33, 11.11, 13.89)),
-    "queue_speed": Knob(3.0, 9.0),
+    "queue_speed": Knob(4.5, 7.5),
     "gap": Knob(4.0, 12.0),
     "arrival": Knob(3.0, 6.0),
     "ending": Knob(choices=(1, 1, 1, 0, 0)),
-    "abreast": Knob(-0.5, 0.5),
+    "abreast": Knob(-1.5, -0.05),
     "refuses": Knob(),
     "ahead": Knob(choices=(1, 1, 2, 3)),
     "room": Knob(1.05, 1.65),
     "trucks": Knob(0.0, 0.3),
     "left_ends": Knob(choices=(0, 0, 1)),
     "density": Knob(0.2, 0.9),
+    "closed_up": Knob(choices=(0, 1, 1, 2, 2)),
 }
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """The ego comes to the taper 3 to 6 s after the start, in the lane that ends or in the one beside it."""
+    """The ego comes to the taper 3 to 6 s after the start, in the lane that ends or in the one beside it.
+
+    The files are slow because the road before the taper is: behind it everybody speeds up, or one lane could not take
+    what two bring.
+    """
     rng = draws("map")
     lanes = int(knobs["lanes"])
+    speed = knobs["queue_speed"]
     wide = replace(draw_section(ARTERIAL, rng, lanes=lanes, limit=knobs["limit"]), backward=lanes - 1)
     narrow = replace(wide, forward=lanes - 1)
-    # Queues in which nobody gets anywhere within the scene are drawn again, faster.
-    speed = min(knobs["queue_speed"] + 0.6 * max(draws.attempt - 3, 0), 0.75 * wide.limit)
-    taper = max(drop_length(wide.width, wide.limit), 20.0)
+    wide = replace(wide, limit=speed)
+    taper = max(drop_length(wide.width, narrow.limit), 20.0)
     left = bool(knobs["left_ends"])
     # Where the inner lane ends the others move over.
     forward = tuple((n, max(n - 1, 0)) if left else (n, min(n, lanes - 2)) for n in range(lanes))
     backward = tuple((n, n) for n in range(lanes - 1))
     seam = Seam(wide, narrow, taper, 0.0, forward, backward)
-    before = run_up(wide.limit) + speed * (RUN_IN + knobs["arrival"]) + 6.0
+    before = run_up(narrow.limit) + speed * (RUN_IN + knobs["arrival"]) + 6.0
     roads = (
         np.array(((before, 0.0, 0.0),)),
-        draw_alignment(24.0 * 1.2 * wide.limit + 80.0, wide.limit, rng, 1, (0.05, 0.3)),
+        draw_alignment(24.0 * 1.2 * narrow.limit + 80.0, narrow.limit, rng, 1, (0.05, 0.3)),
     )
     layout = Layout(wide, roads, (seam,), None, ({},), bool(rng.random() < 0.3), False)
-    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(wide.limit))
+    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), run_up(narrow.limit))
     if network is None or not (ways := ego_ways(network)):
         return None
     closing, staying = (ways[0], ways[1]) if left else (ways[-1], ways[-2])
@@ -69,41 +78,53 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     arc = merged - speed * (RUN_IN + knobs["arrival"])
     if arc < 40.0:
         return None
-    style = draw_style(draws("style"), gap=1.6, headway=float(draws("headway").uniform(0.9, 1.4)))
+    style = draw_style(draws("style"), gap=1.6, headway=float(draws("headway").uniform(0.9, 1.4)), factor=1.0)
     cast = draws("cast")
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
-    # The own file: some ahead, two behind.
-    place = arc + PACIFICA.front
-    for _ in range(int(knobs["ahead"]) if draws.attempt < FEW else 1):
-        place = _append(actors, knobs, cast, way, place + knobs["gap"] * knobs["room"], speed, "ahead")
+    # The own file: some are through already, two are behind.
+    place = float(way.begin[2]) + BEYOND - RUN_IN * speed
+    slow = float(cast.uniform(*UNHURRIED)) if wide.limit < 0.6 * narrow.limit else UNHURRIED[1]
+    for _ in range(int(knobs["ahead"])):
+        place = _append(actors, knobs, cast, way, place + knobs["gap"], speed, "ahead", factor=slow)
     place = arc - PACIFICA.rear
     for _ in range(2):
         place = _append(actors, knobs, cast, way, place - knobs["gap"], speed, "behind", forward=False)
-    # The other file: one abreast of the ego where the lanes meet, the others a gap apart; one gap has room.
+    # The other file: one abreast of the ego where the lanes meet, others behind; the first gap has room.
     abreast = arc + PACIFICA.rear_axle_to_center - knobs["abreast"] * speed
     first = len(actors)
     half = draw_size(AgentKind.CAR, cast)[0] / 2
-    place = _append(actors, knobs, cast, beside, abreast - half, speed, "abreast")
+    _append(actors, knobs, cast, beside, abreast - half, speed, "abreast", critical=True)
     refuses = knobs["refuses"] < REFUSING and len(actors) > first
     if refuses:
         actors[first].driver[Driver.COURTESY] = 0.0
-    for _ in range(3):
-        place = _append(actors, knobs, cast, beside, place + knobs["gap"], speed, "other file")
     needed = PACIFICA.length + 2.0 * AROUND + 0.3 * speed
     place = abreast - half
-    for number in range(4):
-        gap = knobs["room"] * needed if number == 0 else min(knobs["gap"], 0.9 * needed)
+    closed = int(knobs["closed_up"]) if refuses else 0
+    for number in range(closed + 4):
+        gap = CLOSE if number < closed else min(knobs["gap"], 0.9 * needed)
+        gap = knobs["room"] * needed if number == closed else gap
         place = _append(actors, knobs, cast, beside, place - gap, speed, "other file", forward=False)
     if refuses:
         spot = at_arc(beside, merged)
         meet = (first, Trigger.TIME, 0.2, spot[0], spot[1], 0.2, Action.MEET, 0.0, knobs["abreast"])
-        events.append(tuple(float(value) for value in meet))
+        rows = [meet]
+        for follower in range(first + 1, min(first + 1 + closed, len(actors))):
+            actors[follower] = replace(actors[follower], critical=True, role="closed up")
+            actors[follower].driver[Driver.COURTESY] = 0.0
+            rows.append((follower, Trigger.TIME, 0.2, 0.0, 0.0, 0.2, Action.SPEED, 1.2, 1.05 * speed))
+        for row in list(rows):
+            rows.append((row[0], Trigger.AFTER, knobs["arrival"] + REFUSED, 0.0, 0.0, 99.0, Action.NORMAL, 0.0, 0.0))
+        events += [tuple(float(value) for value in row) for row in rows]
     middle = at_arc(way, merged)[:2]
     busy = [(lane, -1.0, 1e9) for lane in {*way.lanes, *beside.lanes}]
-    actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(wide.limit), 8, busy)
-    facts = {"queue_speed": round(speed, 2), "ending": ending, "refuses": refuses}
-    return Setting(network, way, arc, speed, style, actors, events, event=merged, slack=knobs["room"], facts=facts)
+    actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(narrow.limit), 8, busy)
+    facts = {"queue_speed": round(speed, 2), "ending": ending, "refuses": refuses, "closed_up": closed}
+    easy = float(np.interp(knobs["room"], (1.05, 1.65), (EASIEST, ROOMIEST)))
+    decided = tuple(actor for actor in actors if not actor.critical)
+    return Setting(
+        network, way, arc, speed, style, actors, events, event=merged, slack=easy, decided=decided, facts=facts
+    )
 
 
 def _append(
@@ -116,13 +137,14 @@ def _append(
     role: str,
     *,
     forward: bool = True,
+    critical: bool = False,
+    factor: float = 0.97,
 ) -> float:
     """Add a vehicle whose rear (``forward``) or front is at ``border`` [m]; returns where its other end is."""
     kind = AgentKind.TRUCK if rng.random() < knobs["trucks"] else AgentKind.CAR
     size = draw_size(kind, rng)
     sign = 1.0 if forward else -1.0
     arc = border + sign * size[0] / 2
-    factor = speed / float(np.interp(arc, way.arc, way.limit))
     driver = {
         Driver.SPEED_FACTOR: factor,
         Driver.HEADWAY: 0.8,
@@ -130,7 +152,7 @@ def _append(
         Driver.LANE_BIAS: 0.0,
         Driver.GAP_FACTOR: 0.5,
     }
-    actor = driving(way, arc, speed, kind, size, role=role, driver=driver) if arc > 8.0 else None
+    actor = driving(way, arc, speed, kind, size, critical=critical, role=role, driver=driver) if arc > 8.0 else None
     if actor is not None:
         actors.append(actor)
     return border + sign * size[0]
