@@ -100,7 +100,7 @@ def sample_drivers(kind: ArrayLike, rng: np.random.Generator, population: str = 
     reaction = _lognormal(0.5, 0.35, normal[:, Driver.REACTION], 0.1, 1.2)
     rows[:, Driver.REACTION] = reaction + (0.3 if population == "erratic" else 0.0)
     rows[:, Driver.LATERAL_ACCELERATION] = np.clip(2.0 + 0.5 * loaded(Driver.LATERAL_ACCELERATION, 0.6), 1.0, 3.2)
-    rows[:, Driver.LANE_BIAS] = 0.05 + 0.33 * normal[:, Driver.LANE_BIAS]
+    rows[:, Driver.LANE_BIAS] = 0.48 * normal[:, Driver.LANE_BIAS]
     rows[:, Driver.COURTESY] = np.clip(0.5 + 0.22 * loaded(Driver.COURTESY, -0.4), 0.0, 1.0)
     rows[:, Driver.GAP_FACTOR] = np.exp(0.18 * loaded(Driver.GAP_FACTOR, -0.5))
     rows[:, Driver.YELLOW_DECELERATION] = np.clip(
@@ -153,9 +153,9 @@ def _walker_rows(rows: Float, walker: NDArray[np.bool_], normal: Float, uniform:
     kept = rows[walker]
     rows[walker] = _WALKER_ROW
     draw, pick = normal[walker, Driver.SPEED_FACTOR], uniform[walker, 1]
-    speed = np.clip(WALKING_SPEED + 0.25 * draw, 0.4, 2.2)
+    speed = np.clip(WALKING_SPEED + 0.03 + 0.25 * draw, 0.4, 2.2)
     speed = np.where(pick < 0.12, np.clip(0.85 + 0.12 * draw, 0.4, 1.3), speed)  # the elderly
-    speed = np.where(pick > 0.95, 2.0 + 1.5 * uniform[walker, 2], speed)  # runners
+    speed = np.where(pick > 0.97, 2.0 + 1.5 * uniform[walker, 2], speed)  # runners
     rows[walker, Driver.SPEED_FACTOR] = speed / WALKING_SPEED
     rows[walker, Driver.ACCELERATION] = 1.5 + 2.5 * uniform[walker, 0]
     rows[walker, Driver.COURTESY] = np.where(uniform[walker, 2] < careless, 0.0, 1.0)

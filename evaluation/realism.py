@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import savgol_filter
+from scipy.spatial import cKDTree
 from scipy.stats import kendalltau, wasserstein_distance
 
 from drive.geometry import wrap_angle
@@ -30,6 +31,7 @@ Float = NDArray[np.float64]
 KEY = 5  # steps between keyframes
 NOISE = 0.1  # m of annotation noise in what people have labelled
 WINDOW = 40
+ALONG, BESIDE = 0.2, 1.8  # rad, m: who drives along a lane, and is on it
 RESAMPLES = 1000
 SCENES = 120  # generated scenes looked at, at most
 QUANTITIES = {
@@ -40,6 +42,7 @@ QUANTITIES = {
     "vehicle acceleration": (0.27, 0.30, 0.45),
     "vehicle lateral acceleration": (0.18, 0.15, 0.30),
     "time gap": (0.60, 0.4, 0.8),
+    "offset to lane centre": (0.22, 0.15, 0.25),
     "pedestrian speed": (0.15, 0.12, 0.25),
     "ego speed": (4.7, np.nan, np.nan),
 }
@@ -110,6 +113,7 @@ def _agent_samples(scenario: Scenario, found: dict[str, list[Float]], rng: np.ra
     tracks = scenario.tracks
     center = center_from_rear_axle(scenario.reference, scenario.ego_vehicle)
     keys = np.arange(0, scenario.steps, KEY)
+    lanes = _lane_points(scenario)
     for row in range(len(tracks.ids)):
         there = keys[tracks.valid[row, keys]]
         walker = tracks.kind[row] == AgentKind.PEDESTRIAN
@@ -131,7 +135,34 @@ def _agent_samples(scenario: Scenario, found: dict[str, list[Float]], rng: np.ra
         found["vehicle acceleration"].append((change * ahead).sum(axis=1)[moving])
         across = change[:, 1] * ahead[:, 0] - change[:, 0] * ahead[:, 1]
         found["vehicle lateral acceleration"].append(across[moving])
+        if len(lanes):
+            direction = np.arctan2(motion[moving, 1], motion[moving, 0])
+            found["offset to lane centre"].append(_offsets(lanes, place[moving], direction))
     found["time gap"].append(_time_gaps(scenario, keys))
+
+
+def _lane_points(scenario: Scenario) -> Float:
+    """Centreline poses ``[P, 3]`` of all lanes but connectors, which people cut."""
+    world = scenario.map
+    owner = np.repeat(np.arange(world.lanes), np.diff(world.centerline_ptr))
+    return world.centerline[~world.connector[owner], :3]
+
+
+def _offsets(lanes: Float, place: Float, direction: Float) -> Float:
+    """Offsets [m, left positive] of points ``[N, 2]`` from the lane that they are on and drive along."""
+    if not len(place):
+        return np.zeros(0)
+    _, near = cKDTree(lanes[:, :2]).query(place, k=min(8, len(lanes)))
+    near = near.reshape(len(place), -1)
+    gap = place[:, None] - lanes[near, :2]
+    turn = np.abs(wrap_angle(direction[:, None] - lanes[near, 2]))
+    away = np.where(turn < ALONG, np.hypot(gap[..., 0], gap[..., 1]), np.inf)
+    best = np.argmin(away, axis=1)
+    rows = np.arange(len(place))
+    pose, gap = lanes[near[rows, best]], gap[rows, best]
+    along = gap[:, 0] * np.cos(pose[:, 2]) + gap[:, 1] * np.sin(pose[:, 2])
+    across = gap[:, 1] * np.cos(pose[:, 2]) - gap[:, 0] * np.sin(pose[:, 2])
+    return across[(away[rows, best] < np.inf) & (np.abs(along) < BESIDE) & (np.abs(across) < BESIDE)]
 
 
 def _time_gaps(scenario: Scenario, keys: NDArray[np.intp]) -> Float:

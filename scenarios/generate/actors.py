@@ -16,6 +16,7 @@ Rng = np.random.Generator
 REACH_TIME = 20.0  # s; who would get further in a scene drives a little slower
 BEHIND = 12.0
 TURN_RADIUS = 0.75  # m: somebody who turns round on a crossing
+ROLLING_OUT = 1.2  # m/s2 of those who come to a queue
 KINDS = (AgentKind.CAR, AgentKind.TRUCK, AgentKind.BUS, AgentKind.MOTORCYCLE, AgentKind.BICYCLE)
 SHARES = (0.81, 0.07, 0.04, 0.05, 0.03)
 
@@ -249,12 +250,14 @@ def traffic(
     radius: float,
     most: int,
     taken: list[tuple[int, float, float]],
+    queues: float = 0.0,
 ) -> list[Actor]:
     """Vehicles on the lanes within ``radius`` [m] of a point, in random order, at most ``most``.
 
     ``density`` scales how close they follow each other (1: time gaps of about 3 s). ``taken`` lists stretches (lane,
     from, to) [m] that stay free: the ego, and what the family has put on the road. Nobody begins where the map would
-    end before the scene does.
+    end before the scene does. ``queues`` is the share of lanes into a junction at whose end some already stand, and who
+    comes slows down: without them a scene begins with nobody waiting anywhere, and traffic only ever gets slower.
     """
     found: list[Actor] = []
     vector_map = network.map
@@ -266,10 +269,16 @@ def traffic(
             continue
         limit = float(vector_map.speed_limit[lane])
         place = close[0] + float(rng.uniform(4.0, 30.0))
-        while place < min(close[-1], along[-1] - 6.0):
+        end = along[-1] - 6.0
+        if queues and vector_map.connector[vector_map.lane_successors(int(lane))].any() and rng.random() < queues:
+            line, end = _queue(network, rng, int(lane), along[-1], taken)
+            found += line
+        while place < min(close[-1], end):
             kind = KINDS[int(rng.choice(len(KINDS), p=SHARES))]
             size = draw_size(kind, rng)
             speed = limit * float(rng.uniform(0.65, 1.0))
+            if end < along[-1] - 6.0:
+                speed = min(speed, float(np.sqrt(2.0 * ROLLING_OUT * (end - place))))
             headway = float(np.clip(rng.lognormal(np.log(3.0 / max(density, 0.05)), 0.6), 1.2, 40.0))
             way = random_way(network, int(lane), rng)
             bicycle = kind == AgentKind.BICYCLE
@@ -285,3 +294,23 @@ def traffic(
             place += size[0] + 2.0 + headway * max(speed, 3.0)
     order = rng.permutation(len(found))
     return [found[index] for index in order[:most]]
+
+
+def _queue(
+    network: Network, rng: Rng, lane: int, end: float, taken: list[tuple[int, float, float]]
+) -> tuple[list[Actor], float]:
+    """Vehicles that stand at the end [m] of a lane, and where the next one would stop."""
+    found: list[Actor] = []
+    front = end - float(rng.uniform(1.0, 2.5))
+    for _ in range(1 + int(rng.poisson(1.5))):
+        kind = KINDS[int(rng.choice(len(KINDS), p=SHARES))]
+        size = draw_size(kind, rng)
+        place = front - size[0] / 2
+        free = all(lane != at or front < low or front - size[0] > high for at, low, high in taken)
+        way = random_way(network, lane, rng)
+        actor = driving(way, place, 0.0, kind, size) if free and kind != AgentKind.BICYCLE and place > 8.0 else None
+        if actor is None:
+            break
+        found.append(actor)
+        front -= size[0] + float(rng.lognormal(np.log(1.9), 0.4))
+    return found, front - 6.0

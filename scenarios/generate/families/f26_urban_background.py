@@ -16,17 +16,18 @@ from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, ego_start, free_arc, reach, run_up
 
 KNOBS = {
-    "road_class": Knob(choices=(0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 3)),
-    "junctions": Knob(choices=(0, 1, 1, 1, 1, 2, 2)),
+    "road_class": Knob(choices=(0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3)),
+    "junctions": Knob(choices=(0, 0, 0, 1, 1, 1, 2)),
     "arrival": Knob(3.0, 9.0),
     "lane": Knob(),
-    "density": Knob(0.3, 1.5),
-    "most": Knob(10.0, 30.0),
+    "density": Knob(0.5, 1.8),
+    "most": Knob(14.0, 40.0),
     "strollers": Knob(0.0, 8.0),
     "crossers": Knob(0.0, 4.0),
     "occupancy": Knob(0.3, 0.95),
-    "bends": Knob(choices=(0, 1, 2, 2, 3)),
+    "bends": Knob(choices=(1, 2, 3, 4, 4)),
 }
+QUEUES = 0.4
 CLASS_BY_KNOB: tuple[RoadClass, ...] = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
 
 
@@ -63,6 +64,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         reach(section.limit),
         int(knobs["most"]),
         [(way.lanes[0], arc - 8.0 - 0.8 * speed, arc + 12.0 + 1.0 * speed)],
+        queues=QUEUES,
     )
     actors += strollers(network, draws("strollers"), int(knobs["strollers"]), middle, 80.0)
     actors += crossers(network, draws("crossers"), int(knobs["crossers"]), middle)
