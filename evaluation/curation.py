@@ -18,15 +18,16 @@ from drive.drivers import POPULATIONS
 from drive.errors import SuiteError
 from evaluation.curated import Entry, Header, write_suite
 from evaluation.engines import Died, Engine
-from evaluation.examine import NOTHING, TRIVIAL, Candidate, Examine, Wish
+from evaluation.examine import NOTHING, SATURATED, TRIVIAL, Candidate, Examine, Wish
 from evaluation.fingerprint import fingerprint
-from evaluation.mixture import Cell, cells
+from evaluation.mixture import BACKGROUND, Cell, cells
 from scenarios.generate import GENERATOR_VERSION, Recipe
 from scenarios.generate.build import families_of
 
 SPARE = 0.08  # of each cell: what the item analysis may drop
 ALIKE = 0.05  # descriptors closer than this belong to one scene twice
 TRIVIAL_SHARE = 0.1
+SATURATED_SHARE = 0.06  # besides the background, where nothing happens that one would have to master
 TRIES = 14  # candidates for each scene wanted before a cell is given up
 BARREN = 24  # candidates without a single scene after which a family is given up
 TRAINED = POPULATIONS[:4]
@@ -89,7 +90,7 @@ class Curated:
     funnel: dict[str, Counter[str]]
     missing: tuple[str, ...]
     densities: Mapping[str, float] = field(default_factory=dict)
-    biased: tuple[str, ...] = tuple(TRIVIAL)
+    biased: tuple[str, ...] = (*TRIVIAL, *SATURATED)
 
     def write(self, path: Path, dropped: Sequence[str] = ()) -> None:
         """Write the suite file, without the scenes whose ids are in ``dropped``."""
@@ -129,7 +130,7 @@ def curate(
         by_family.setdefault(cell.family, []).append(Cellar(cell, families_of(Recipe(cell.family, 0, ""))[0].twins))
     tried = dict.fromkeys(by_family, 0)
     funnel: dict[str, Counter[str]] = {family: Counter() for family in by_family}
-    budget = math.floor(TRIVIAL_SHARE * plan.count)
+    budget = {"trivial": math.floor(TRIVIAL_SHARE * plan.count), "saturated": math.floor(SATURATED_SHARE * plan.count)}
     work = Examine()
     with journal.open("a") as file:
         while wishes := _wishes(plan, by_family, tried, funnel):
@@ -140,7 +141,7 @@ def curate(
                 file.flush()
             hazards = [known[wish.recipe.id] for wish in wishes]
             for candidate in hazards:
-                budget -= _place(plan, candidate, by_family[candidate.recipe.family], known, funnel, budget)
+                _place(plan, candidate, by_family[candidate.recipe.family], known, funnel, budget)
             filled = sum(len(item.taken) for items in by_family.values() for item in items)
             report(f"{filled} scenes taken, {sum(tried.values())} candidates, {_open(by_family)} cells open")
     kept = [
@@ -214,27 +215,36 @@ def _place(
     items: list[Cellar],
     known: dict[str, Candidate],
     funnel: dict[str, Counter[str]],
-    budget: int,
-) -> int:
-    """Put a candidate into its cell or say why not; returns 1 if it is one of the few trivial ones allowed."""
+    budget: dict[str, int],
+) -> None:
+    """Put a candidate into its cell or say why not; ``budget`` counts down the few easy ones that are allowed."""
     verdict = _verdict(plan, candidate, items, known, budget)
     funnel[candidate.recipe.family][verdict or "accepted"] += 1
     if verdict:
-        return 0
+        return
+    for reason in _easy(candidate):
+        budget[reason] -= 1
     cellar = next(item for item in items if item.open and item.cell.low <= candidate.hardness < item.cell.high)
     cellar.taken.append(candidate)
-    return int(candidate.trivial)
 
 
-def _verdict(plan: Plan, candidate: Candidate, items: list[Cellar], known: dict[str, Candidate], budget: int) -> str:
+def _easy(candidate: Candidate) -> list[str]:
+    saturated = candidate.saturated and candidate.recipe.family != BACKGROUND
+    return [reason for reason, there in (("trivial", candidate.trivial), ("saturated", saturated)) if there]
+
+
+def _verdict(
+    plan: Plan, candidate: Candidate, items: list[Cellar], known: dict[str, Candidate], budget: dict[str, int]
+) -> str:
     if candidate.verdict:
         return candidate.verdict
     if not any(item.open and item.cell.low <= candidate.hardness < item.cell.high for item in items):
         return "stratum full"
     if plan.foreign and candidate.population in TRAINED and not candidate.left_hand:
         return "not foreign"
-    if candidate.trivial and budget <= 0:
-        return "trivial"
+    for reason in _easy(candidate):
+        if budget[reason] <= 0:
+            return reason
     if items[0].twins:
         twin = known.get(replace(candidate.recipe, twin=True).id)
         if twin is None or twin.verdict:

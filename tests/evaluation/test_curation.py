@@ -199,6 +199,21 @@ def test_a_small_suite_is_made_resumed_and_loaded(tmp_path: Path, monkeypatch: p
     assert [ref.id for ref in suite.scenes] == [item.recipe.id for item in first.kept]
 
 
+def test_only_a_few_easy_scenes_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.curation.cells", lambda count, least: cells_of("F01", count))
+    solved = {"log_replay": 1.0, "idm": 0.99, "pdm_closed": 0.96}
+    easy: list[dict[str, float]] = [solved, {"log_replay": 1.0, "stop": 0.6}, {"log_replay": 1.0, "idm": 0.4}]
+    journal = tmp_path / "journal"
+    known = [candidate(index, hardness=0.5, scores=easy[index % 3], descriptor=(float(index),)) for index in range(320)]
+    journal.write_text("".join(item.to_json() + "\n" for item in known))
+    found = curate(Plan("gen-val", 50), journal, InProcess())
+    assert sum(item.saturated for item in found.kept) == 3  # six in a hundred
+    assert sum(item.trivial for item in found.kept) == 5  # ten in a hundred
+    assert len(found.kept) == 54  # with spares
+    assert journal.read_text().count("\n") == 320  # nothing new had to be looked at
+    assert found.biased == ("constant_velocity", "lane_follower", "stop", "idm", "pdm_closed")
+
+
 def cells_of(family: str, count: int):  # type: ignore[no-untyped-def]
     from evaluation.mixture import Cell
 
