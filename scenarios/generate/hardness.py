@@ -285,15 +285,17 @@ def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:
 def _cue_lead(scenario: Scenario, row: int, onset: int) -> float:
     """Time [s] between the first announcement and the first motion it announces, in the stored tracks.
 
-    A siren (INTENT of a vehicle) announces what its driver does from sample ``onset`` on.
+    INTENT of a vehicle (a siren, a driver who gets ready) announces what it does from sample ``onset`` on, and counts
+    rather than an indicator that has been on all the time.
     """
     tracks = scenario.tracks
     walker = tracks.kind[row] == AgentKind.PEDESTRIAN
     shown = np.flatnonzero(tracks.cues[row] & ANNOUNCEMENTS)
+    ready = np.flatnonzero(tracks.cues[row] & Cue.INTENT)
+    if not walker and len(ready):
+        return max(0.0, (onset + scenario.start - int(ready[0])) * DT)
     if not len(shown):
         return 0.0
-    if not walker and tracks.cues[row, shown[0]] & Cue.INTENT:
-        return max(0.0, (onset + scenario.start - int(shown[0])) * DT)
     if walker or np.hypot(*tracks.velocity[row, shown[0]]) < 0.3:
         moving = np.flatnonzero(np.hypot(*tracks.velocity[row].T) > (0.15 if walker else 0.3))
         begin = moving[moving >= shown[0]] if not walker else moving

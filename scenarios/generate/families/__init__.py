@@ -21,7 +21,7 @@ from scenarios.generate.families.f18_crosswalk import F18
 from scenarios.generate.families.f19_occluded_vru import F19
 from scenarios.generate.families.f20_cyclist import F20
 from scenarios.generate.families.f21_narrow_meeting import F21
-from scenarios.generate.families.f22_pull_out import F22
+from scenarios.generate.families.f22_pull_out_or_driveway import F22
 from scenarios.generate.families.f23_curvature_speed import F23
 from scenarios.generate.families.f24_legality import F24
 from scenarios.generate.families.f25_emergency_or_blockage import F25

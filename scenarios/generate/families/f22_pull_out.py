@@ -15,7 +15,7 @@ from scenarios.generate.geometry import Float
 from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, street_of
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc, resample
-from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.setting import Draws, Setting
 from scenarios.generate.timing import walk_time
 
 CAR, BUS = range(2)
@@ -176,6 +176,3 @@ def _indicate(street: Street, index: int, begin: float, where: Float, length: fl
     """Show the indicator towards the road from an arrival time of ``begin`` [s] at ``where`` on."""
     side = Cue.INDICATOR_RIGHT if street.network.left_hand else Cue.INDICATOR_LEFT
     return (float(index), Trigger.EGO_ARRIVAL, begin, *_place(where), NEVER, Action.CUE, length, float(side))
-
-
-F22 = Family("F22", KNOBS, stage, overlay, twins=True)
