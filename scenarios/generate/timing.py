@@ -61,6 +61,12 @@ def free_drive(path: Float, arc: float, speed: float, duration: float, rest: flo
     return float(end - begin), float(np.interp(RUN_IN - rest, time, profile))
 
 
+def start_arc(path: Float, arc: float, speed: float, rest: float = 0.0) -> float:
+    """Arc length [m] of an undisturbed ego at the scene's start; arguments as for :func:`free_drive`."""
+    _, time = gathering(path[int(arc / SPACING) :], speed)
+    return arc + float(np.interp(RUN_IN - rest, time, SPACING * np.arange(len(time))))
+
+
 def _gathering_time(path: Float, arc: float, event: float, entry: float) -> float:
     """Time [s] from ``arc`` to ``event`` [m] for an ego that begins with a share ``entry`` of the path's speed."""
     row = int(arc / SPACING)

@@ -20,7 +20,7 @@ from scenarios.generate.paths import Way, ego_ways, shifted
 from scenarios.generate.reference import VEHICLE, Style, ego_path, path_states
 from scenarios.generate.search import Task, offset_at
 from scenarios.generate.search.lateral import BACK, BACK_RUN, BEGIN, RUN
-from tests.scenarios.generated import NAMESPACE, scene, touching
+from tests.scenarios.generated import NAMESPACE, scene, setting, touching
 
 FAMILIES = ("F08", "F09", "F10", "F20")
 
@@ -176,3 +176,24 @@ def test_alternatives_are_valid_and_apart():  # type: ignore[no-untyped-def]
         assert (other.reference[: other.start + 1] == scene("F08", 1).reference[: other.start + 1]).all()
         assert all(np.hypot(*(other.reference[:, :2] - drive[:, :2]).T).max() > APART for drive in drives)
         drives.append(other.reference)
+
+
+def test_f20_is_the_harder_the_less_far_one_gets_behind_the_cyclist():  # type: ignore[no-untyped-def]
+    drawn = [setting("F20", index) for index in range(12)]
+    behind = np.array([one.facts["behind"] for one in drawn])
+    slack = np.array([one.slack for one in drawn])
+    assert behind.min() < 0.35 and behind.max() > 0.55  # somebody walks beside the bicycle, somebody rides
+    assert np.corrcoef(behind, slack)[0, 1] > 0.8
+
+
+def test_the_reference_of_f20_leaves_room_beside_who_rides():  # type: ignore[no-untyped-def]
+    # It used to go back to its lane while still beside the cyclist: only people on foot were given room.
+    for index in range(3):
+        built = scene("F20", index)
+        states, tracks = built.reference[built.start :], built.tracks
+        rider = tracks.position[0, built.start :] - states[:, :2]
+        along = rider[:, 0] * np.cos(states[:, 2]) + rider[:, 1] * np.sin(states[:, 2])
+        across = rider[:, 1] * np.cos(states[:, 2]) - rider[:, 0] * np.sin(states[:, 2])
+        beside = np.abs(along - built.ego_vehicle.rear_axle_to_center) < 2.0
+        room = np.abs(across[beside]) - 0.5 * (built.ego_vehicle.width + tracks.size[0, 1])
+        assert not beside.any() or room.min() > 0.5

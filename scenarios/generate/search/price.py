@@ -10,7 +10,8 @@ from scenarios.generate.search.lead import RED
 from scenarios.generate.search.task import DT, LENGTH, TO_CENTER, WIDTH, Float, Others, Task
 
 CONTACT, VIOLATION, TIGHT = 1e4, 1e3, 15.0
-PEDESTRIAN = 8
+BICYCLE, PEDESTRIAN = 7, 8
+BESIDE_CYCLIST, UNEASY = 1.3, 40.0  # m, 1/(m2 s): m of room beside somebody who rides
 
 
 @kernel
@@ -84,6 +85,11 @@ def price(
             outside = math.hypot(max(abs(along) - 0.5 * length, 0.0), max(abs(across) - 0.5 * width, 0.0)) - radius
             if outside < 1.2:
                 cost += 25.0 * (1.2 - outside) ** 2 * min(v / 2.0, 1.0)
+        elif kind[j] == BICYCLE and v > 0.5:
+            aside_by = max(abs(across) - 0.5 * (width + size[j, 1]), 0.0)
+            outside = math.hypot(max(abs(along) - 0.5 * (length + size[j, 0]), 0.0), aside_by)
+            if outside < BESIDE_CYCLIST:
+                cost += UNEASY * (BESIDE_CYCLIST - outside) ** 2 * min(v / 2.0, 1.0)
         if v > 0.3:  # would they touch within a second if both went straight on?
             for n_ahead in range(1, 4):
                 ahead = 0.35 * n_ahead
