@@ -240,7 +240,7 @@ def _verdict(
         return candidate.verdict
     if not any(item.open and item.cell.low <= candidate.hardness < item.cell.high for item in items):
         return "stratum full"
-    if plan.foreign and candidate.population in TRAINED and not candidate.left_hand:
+    if plan.foreign and candidate.population in TRAINED and not candidate.unusual:
         return "not foreign"
     for reason in _easy(candidate):
         if budget[reason] <= 0:

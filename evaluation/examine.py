@@ -43,7 +43,7 @@ class Candidate:
         scores: Planner -> score in reactive traffic.
         descriptor: Knobs as a unit point, facts of the map, timing of the events and hardness, each about one wide.
         map_digest: Equal for equal maps.
-        population, left_hand: Who drives there, and on which side.
+        population, left_hand, unusual: Who drives there, on which side, and whether training never meets the layout.
         funnel: What became of the draws at this recipe.
     """
 
@@ -57,6 +57,7 @@ class Candidate:
     ends: tuple[float, ...] = ()
     population: str = ""
     left_hand: bool = False
+    unusual: bool = False
     funnel: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -126,6 +127,7 @@ class Examine:
             "ends": ends_of(scenario),
             "population": str(scenario.provenance["population"]),
             "left_hand": bool(scenario.provenance["left_hand"]),
+            "unusual": bool(scenario.provenance["unusual"]),
             "funnel": dict(funnel),
         }
         if not (wish.low <= scenario.hardness < wish.high) and not wish.recipe.twin:

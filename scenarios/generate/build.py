@@ -25,7 +25,7 @@ from scenarios.generate.hardness import measure
 from scenarios.generate.knobs import GENERATOR_VERSION, Knob, Recipe, draw_knobs, stream
 from scenarios.generate.reference import ego_path, ego_task
 from scenarios.generate.search import Task
-from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.setting import TRAINING, Draws, Family, Setting
 from scenarios.generate.signals import draw_lights
 from scenarios.generate.timing import FUTURE, free_arc, free_drive
 from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
@@ -38,7 +38,6 @@ STOPPING = 2.0  # m/s2
 SETTLING = 0.8  # s of driving on that the jerk of comfortable braking costs
 FAST_SHARE = 0.2  # scenes that may begin too fast for that
 BEFORE_END = 10.0  # m of path that nobody reaches: one would brake for the end of the world
-TRAINING = "gen-train"  # namespaces of training begin with it
 
 
 class Rejected(Exception):
@@ -64,6 +63,8 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
             setting = _stage(recipe, families, knobs, attempt)
             if setting is None:
                 raise Rejected("geometry")
+            if setting.network.unusual and recipe.namespace.startswith(TRAINING):
+                raise Rejected("layout kept for tests")
             scenario = _simulate(recipe, setting, knobs, attempt, hazard)
         except Rejected as reason:
             funnel[str(reason)] += 1
@@ -220,6 +221,7 @@ def _finish(
         "knobs": {name: round(float(value), 6) for name, value in knobs.items()},
         "population": setting.population or _population(recipe),
         "left_hand": setting.network.left_hand,
+        "unusual": setting.network.unusual,
         "twin": recipe.twin,
         "critical": [scenario.tracks.ids[row] for row, actor in enumerate(actors) if actor.critical],
         "roles": {scenario.tracks.ids[row]: actor.role for row, actor in enumerate(actors) if actor.critical},

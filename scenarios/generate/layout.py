@@ -7,6 +7,7 @@ import numpy as np
 from scenarios.generate.geometry import Float, bend_segments
 from scenarios.generate.junction import Control, LegPlan, Section, build_junction
 from scenarios.generate.nodes import Built, Node
+from scenarios.generate.roundabout import Roundabout
 
 Rng = np.random.Generator
 
@@ -91,6 +92,15 @@ class Layout:
     stubs: tuple[dict[int, Float], ...]
     left_hand: bool
     borrow: bool
+
+
+def is_unusual(layout: Layout) -> bool:
+    """True for layouts that training never meets: five legs, legs shifted aside, roundabouts of two lanes."""
+    crossroads = [node for node in layout.junctions if isinstance(node, JunctionDraw)]
+    rings = [node for node in layout.junctions if isinstance(node, Roundabout)]
+    return any(len(node.plans) > 4 or any(plan.shift for plan in node.plans) for node in crossroads) or any(
+        node.ring.forward > 1 for node in rings
+    )
 
 
 def stub_length(limit: float) -> float:

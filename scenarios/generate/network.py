@@ -10,7 +10,7 @@ from drive.geometry import wrap_angle
 from drive.map import Area, Lane, Layer, StopCause, StopLine, VectorMap, build_map
 from scenarios.generate.geometry import Float, ReferenceLine, lengths, offset, reverse, ribbon, transform
 from scenarios.generate.junction import Control, Junction, Kind, Section
-from scenarios.generate.layout import Layout
+from scenarios.generate.layout import Layout, is_unusual
 from scenarios.generate.nodes import ISLAND_GUTTER, RAISED_MEDIAN
 
 
@@ -54,6 +54,7 @@ class Network:
         connector_lanes: (junction, number of the connector) -> lane of the map.
         corridor: Roads in driving order; ``exits`` the junction legs by which they begin, from the second one on.
         roads, junctions, crossings: Placed geometry; mirrored where ``left_hand``.
+        unusual: True for a layout that training never meets.
     """
 
     map: VectorMap
@@ -66,6 +67,7 @@ class Network:
     junctions: tuple[Junction, ...]
     crossings: tuple[Crossing, ...]
     left_hand: bool
+    unusual: bool
 
     @property
     def side(self) -> float:
@@ -276,6 +278,7 @@ def _assemble(
         junctions=placed_junctions,
         crossings=placed_crossings,
         left_hand=layout.left_hand,
+        unusual=is_unusual(layout),
     )
 
 

@@ -13,12 +13,19 @@ from scenarios.generate.paths import Way
 from scenarios.generate.reference import Style
 from scenarios.generate.signals import SignalPlan
 
+TRAINING = "gen-train"  # namespaces of training begin with it
+
 
 class Draws:
     """Random streams of one attempt at one scene, by purpose; ``prefix`` keeps two families of a scene apart."""
 
     def __init__(self, recipe: Recipe, attempt: int, prefix: str = "") -> None:
         self.recipe, self.attempt, self.prefix = recipe, attempt, prefix
+
+    @property
+    def training(self) -> bool:
+        """True for training scenes: they have no layouts that are kept for tests (:func:`layout.is_unusual`)."""
+        return self.recipe.namespace.startswith(TRAINING)
 
     def __call__(self, purpose: str) -> np.random.Generator:
         """The generator for one purpose."""

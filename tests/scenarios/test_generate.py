@@ -13,7 +13,7 @@ from drive.scene import STATIC_KINDS, Action, AgentKind, Cue, Event, Trigger
 from drive.traffic import compile_traffic, start_traffic, traffic_rollout
 from drive.vehicle import Ego, center_from_rear_axle
 from scenarios.generate import FAMILIES, Recipe, build, procedural, quick_suite
-from scenarios.generate.build import check_reference
+from scenarios.generate.build import check_reference, staged
 from scenarios.generate.checks import check_network
 from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.knobs import draw_knobs, stream
@@ -312,3 +312,18 @@ def test_generated_scenes_are_valid_over_a_thousand_draws():  # type: ignore[no-
             if problems:
                 broken[scenario.id] = problems
     assert broken == {}
+
+
+def unusual(family: str, namespace: str) -> list[int]:
+    """Indices of a dozen whose first draw is of a layout that is kept for tests."""
+    drawn = {index: staged(Recipe(family, index, namespace), 0) for index in range(12)}
+    return [index for index, made in drawn.items() if made is not None and made.network.unusual]
+
+
+def test_training_meets_no_layout_that_is_kept_for_tests():  # type: ignore[no-untyped-def]
+    assert unusual("F17", "gen-ood")
+    assert unusual("F17", "gen-train") == []  # whatever the knob, rings have one lane
+    assert unusual("F26", "gen-ood")
+    first = build(Recipe("F26", unusual("F26", "gen-train")[0], "gen-train"))  # others are drawn again
+    assert first.provenance["unusual"] is False
+    assert first.provenance["attempt"] > 0

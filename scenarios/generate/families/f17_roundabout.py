@@ -50,7 +50,7 @@ START_SPEED = (0.3, 2.0)  # m/s
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """The ego reaches the ring 3 to 6 s after the start; a stream circulates past its entry with one gap to take."""
     rng = draws("map")
-    lanes = int(knobs["lanes"])
+    lanes = 1 if draws.training else int(knobs["lanes"])
     road = ARTERIAL if lanes == 2 else (RESIDENTIAL, COLLECTOR)[int(rng.random() < 0.7)]
     section = draw_section(road, rng, lanes=lanes, limit=knobs["limit"])
     low, high = (13.0, 22.5) if lanes == 1 else (20.0, 30.0)
