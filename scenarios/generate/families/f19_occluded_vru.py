@@ -1,4 +1,5 @@
-"""F19 occluded_vru: somebody darts out from between parked cars, from behind a van or bus, or out of a hedge.
+"""F19 occluded_vru: somebody darts out from between parked cars, from behind a van or bus, or out of a hedge, on foot,
+after a ball, or on a bicycle.
 
 The reference passes such places no faster than sight allows, in the twin too, where nobody comes.
 """
@@ -8,23 +9,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from drive.drivers import WALKING_SPEED, Driver
 from drive.map import Area, Layer, add_areas
-from drive.scene import Action, AgentKind, Trigger
-from scenarios.generate.actors import Actor, draw_size, standing, walking
-from scenarios.generate.geometry import Float
+from drive.scene import AgentKind
+from scenarios.generate.actors import Actor, standing
+from scenarios.generate.families.f19_comers import BALL, CYCLIST, WALKER, comers
 from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, sight_speed, street_of
 from scenarios.generate.knobs import Knob
-from scenarios.generate.paths import at_arc, densify
 from scenarios.generate.setting import Draws, Family, Setting
-from scenarios.generate.timing import walk_time
 
 CARS, VAN, BUS, HEDGE = range(4)
 SIZE = {VAN: (AgentKind.TRUCK, 5.6, 2.1), BUS: (AgentKind.BUS, 10.5, 2.55)}
 SLOWEST = 4.0  # m/s: who creeps slower than that would never get through a street
 WAIT_BEFORE = 2.6  # m: where one lets somebody cross
-LONGEST_WAIT = 9.0  # m at the limit: whose trigger is shorter would never see an ego that waits there
-NEVER = 60.0  # s
+HANDLEBAR = 1.1  # m: through narrower gaps nobody rides
 KNOBS = {
     "cover": Knob(choices=(CARS,) * 4 + (VAN,) * 2 + (BUS,) + (HEDGE,)),
     "arrival": Knob(5.0, 9.0),
@@ -34,6 +31,7 @@ KNOBS = {
     "gap": Knob(0.5, 2.0),
     "behind": Knob(0.2, 0.9),
     "child": Knob(),
+    "who": Knob(choices=(WALKER,) * 4 + (BALL,) + (CYCLIST,)),
     "road_class": Knob(choices=(0, 0, 1)),
     "bends": Knob(choices=(0, 1)),
     "density": Knob(0.2, 1.0),
@@ -90,7 +88,9 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
 def _hide(
     street: Street, knobs: Mapping[str, float], draws: Draws, index: int
 ) -> tuple[list[Actor], list[tuple[float, ...]], tuple[float, float, float], list[Area]]:
-    """Cover and walker (the last actor), their script, the stretch to pass with care, and walls."""
+    """Cover and who is behind it (the last actor), their script, the stretch to pass with care, and walls."""
+    if int(knobs["who"]) == CYCLIST:
+        knobs = dict(knobs) | {"gap": max(knobs["gap"], HANDLEBAR)}
     rng, cover, gap = draws("cover"), int(knobs["cover"]), knobs["gap"]
     event, away = street.event, knobs["lateral"] * max(street.section.parking - 2.0, 0.3)
     begin, end = event - gap / 2, event + gap / 2
@@ -112,9 +112,9 @@ def _hide(
         row, first = park_row(street, rng, begin - length - 1.2, before - 1, False, away)
         actors += row
         gap = 2.0  # nobody stands on the other side
-    walker, events = _walker(street, knobs, draws, index + len(actors), street.edge + away)
+    found, events = comers(street, knobs, draws, index + len(actors), street.edge + away)
     cap = max(sight_speed(gap, street.edge + away), SLOWEST)
-    return [*actors, walker], events, (first, event + 1.0, cap), walls
+    return [*actors, *found], events, (first, event + 1.0, cap), walls
 
 
 def _hedge(street: Street, begin: float, end: float, away: float) -> Area:
@@ -123,34 +123,6 @@ def _hedge(street: Street, begin: float, end: float, away: float) -> Area:
     near = [street.beside(arc, street.edge + away)[:2] for arc in stations]
     far = [street.beside(arc, street.edge + away + 1.0)[:2] for arc in stations[::-1]]
     return Area(Layer.OCCLUDER, (np.array(near + far),))
-
-
-def _walker(
-    street: Street, knobs: Mapping[str, float], draws: Draws, index: int, row_edge: float
-) -> tuple[Actor, list[tuple[float, ...]]]:
-    """Who stands in the gap, ``row_edge`` [m] from the middle of the ego's lane, and darts out (but in the twin)."""
-    rng = draws("walker")
-    length, width = draw_size(AgentKind.PEDESTRIAN, rng)
-    if knobs["child"] < 0.5:
-        length, width = 0.75 * length, 0.75 * width
-    width = min(width, knobs["gap"] - 0.12)
-    inside = row_edge + length / 2 + knobs["behind"]
-    across = street.section.width + street.edge + 8.0
-    line: Float = np.array([street.beside(street.event, distance)[:2] for distance in (inside, -across)])
-    rate, pace = float(rng.uniform(2.0, 4.0)), knobs["speed"]
-    driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
-    driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
-    twin = draws.recipe.twin
-    role = "standing" if twin else "dart_out"
-    actor = walking(densify(line, 0.25), 0.0, (length, width), critical=not twin, role=role, driver=driver)
-    events: list[tuple[float, ...]] = [(float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)]
-    if not twin:
-        place = at_arc(street.way, street.event)
-        limit = float(np.interp(street.event, street.way.arc, street.way.limit))
-        trigger = max(walk_time(inside, pace, rate) - knobs["offset"], LONGEST_WAIT / limit)
-        where = (float(place[0]), float(place[1]))
-        events.append((float(index), Trigger.EGO_ARRIVAL, trigger, *where, NEVER, Action.SPEED, rate, pace))
-    return actor, events
 
 
 F19 = Family("F19", KNOBS, stage, overlay, twins=True)

@@ -1,0 +1,91 @@
+"""Who is hidden in F19 and comes out: somebody on foot, a ball and then a child, somebody on a bicycle."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from drive.drivers import CYCLING_SPEED, WALKING_SPEED, Driver
+from drive.scene import Action, AgentKind, Cue, Trigger
+from scenarios.generate.actors import Actor, draw_size, walking
+from scenarios.generate.geometry import Float
+from scenarios.generate.kerbside import Street
+from scenarios.generate.paths import at_arc, densify, heading_of
+from scenarios.generate.setting import Draws
+from scenarios.generate.timing import walk_time
+
+Rows = list[tuple[float, ...]]
+
+WALKER, BALL, CYCLIST = range(3)
+LONGEST_WAIT = 9.0  # m at the limit: whose trigger is shorter would never see an ego that waits there
+NEVER = 60.0  # s
+DIAMETER, KICK = 0.25, 6.0  # m, m/s2
+ROLLING, SLOWING = (2.6, 3.8), 0.6  # m/s, m/s2
+FIRST = (0.6, 1.2)  # s by which the ball is ahead of the child
+BESIDE_BALL = 0.5  # m behind the row's edge: room for the ball
+RIDING = 1.6  # times a walker's speed
+FREE = {Driver.COURTESY: 0.0, Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
+
+
+def comers(
+    street: Street, knobs: Mapping[str, float], draws: Draws, index: int, row_edge: float
+) -> tuple[list[Actor], Rows]:
+    """Who stands in the gap, ``row_edge`` [m] from the middle of the ego's lane, and darts out (but in the twin).
+
+    The first of them is number ``index`` of the scene's actors; the last is the one that counts.
+    """
+    rng, who = draws("walker"), int(knobs["who"])
+    kind = AgentKind.BICYCLE if who == CYCLIST else AgentKind.PEDESTRIAN
+    length, width = draw_size(kind, rng)
+    if who == BALL or (who == WALKER and knobs["child"] < 0.5):
+        length, width = 0.75 * length, 0.75 * width
+    width = min(width, knobs["gap"] - 0.12)
+    behind = max(knobs["behind"], BESIDE_BALL) if who == BALL else knobs["behind"]
+    inside = row_edge + length / 2 + behind
+    line = _line(street, inside)
+    rate, pace = float(rng.uniform(2.0, 4.0)), knobs["speed"] * (RIDING if who == CYCLIST else 1.0)
+    usual = CYCLING_SPEED if who == CYCLIST else WALKING_SPEED
+    driver = FREE | {Driver.SPEED_FACTOR: pace / usual, Driver.ACCELERATION: rate}
+    twin = draws.recipe.twin
+    role = "standing" if twin else "dart_out"
+    if who == CYCLIST:
+        pose = np.array((*line[0], heading_of(line)))
+        comer = Actor(kind, (length, width), pose, 0.0, line, np.full(len(line), usual), not twin, role, driver)
+    else:
+        comer = walking(line, 0.0, (length, width), critical=not twin, role=role, driver=driver)
+    place = at_arc(street.way, street.event)
+    where = (float(place[0]), float(place[1]))
+    limit = float(np.interp(street.event, street.way.arc, street.way.limit))
+    arrival = max(walk_time(inside, pace, rate) - knobs["offset"], LONGEST_WAIT / limit)
+    if who != BALL:
+        return [comer], [_hold(index), *([] if twin else [_go(index, arrival, where, rate, pace)])]
+    first, speed = float(rng.uniform(*FIRST)), float(rng.uniform(*ROLLING))
+    events = [_hold(index), _hold(index + 1)]
+    if not twin:
+        events.insert(1, _go(index, arrival + first, where, KICK, speed))
+        events.insert(2, (float(index), Trigger.AFTER, 1.0, 0.0, 0.0, 99.0, Action.SPEED, SLOWING, 0.0))
+        cue = (Trigger.EGO_ARRIVAL, arrival + first, *where, NEVER, Action.CUE, 1.0, float(Cue.INTENT))
+        events += [(float(index + 1), *cue), _go(index + 1, arrival, where, rate, pace)]
+    return [_ball(street, row_edge + behind - DIAMETER), comer], events
+
+
+def _ball(street: Street, inside: float) -> Actor:
+    """A ball that lies just before the child's feet."""
+    line = _line(street, inside)
+    pose = np.array((*line[0], heading_of(line)))
+    limit = np.full(len(line), ROLLING[1])
+    size = (DIAMETER, DIAMETER)
+    return Actor(AgentKind.GENERIC_OBJECT, size, pose, 0.0, line, limit, role="ball", driver=dict(FREE))
+
+
+def _line(street: Street, inside: float) -> Float:
+    """Straight over the road from ``inside`` [m] beside the ego's lane."""
+    across = street.section.width + street.edge + 8.0
+    return densify(np.array([street.beside(street.event, distance)[:2] for distance in (inside, -across)]), 0.25)
+
+
+def _hold(index: int) -> tuple[float, ...]:
+    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
+
+
+def _go(index: int, arrival: float, where: tuple[float, float], rate: float, pace: float) -> tuple[float, ...]:
+    return (float(index), Trigger.EGO_ARRIVAL, arrival, *where, NEVER, Action.SPEED, rate, pace)
