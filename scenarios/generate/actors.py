@@ -35,6 +35,8 @@ class Actor:
         driver: Driver parameters that the family sets, by column.
         cue_lead: Time [s] by which what it does is announced: INTENT for walkers, brake lights for vehicles. 0: not at
             all.
+        first: True for who belongs to the event's place without being its actor: others who would begin in the same
+            place are left out.
     """
 
     kind: AgentKind
@@ -47,6 +49,7 @@ class Actor:
     role: str = "background"
     driver: dict[Driver, float] = field(default_factory=dict)
     cue_lead: float = 0.0
+    first: bool = False
 
 
 def draw_size(kind: AgentKind, rng: Rng) -> tuple[float, float]:

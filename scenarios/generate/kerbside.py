@@ -8,6 +8,7 @@ import numpy as np
 
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, draw_size, parked, standing, strollers, traffic
+from scenarios.generate.approach import Approach, Meeting, approach
 from scenarios.generate.geometry import Float, lengths, offset
 from scenarios.generate.junction import Section
 from scenarios.generate.layout import COLLECTOR, GUTTER, RESIDENTIAL, draw_layout, draw_section
@@ -15,9 +16,10 @@ from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import Way, at_arc, ego_ways
 from scenarios.generate.reference import Style, draw_style, ego_path
 from scenarios.generate.setting import Draws, Setting
-from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up
+from scenarios.generate.timing import RUN_IN, reach, run_up
 
 BRAKING, REACTION = 5.0, 0.5  # m/s2, s: what one counts on when something steps out
+PACE = (0.38, 0.52)  # share of the limit at the scene's start: from faster, stopping at once would get far
 PEEK = 0.25  # m behind the row's edge where the middle of somebody who steps out is first looked for
 
 
@@ -36,6 +38,10 @@ class Street:
     def edge(self) -> float:
         """Distance [m] from the middle of the ego's lane to the kerb line."""
         return self.section.width / 2 + GUTTER
+
+    def meeting(self, drive: Approach, ahead: float = 0.0) -> Meeting:
+        """What happens ``ahead`` [m] of the place of the event, to an ego that drives like ``drive``."""
+        return Meeting(drive, self.way, self.event + ahead)
 
     def beside(self, arc: float, distance: float) -> Float:
         """Pose ``[3]`` at ``arc`` [m] of the way, ``distance`` [m] towards the ego's kerb, looking along the way."""
@@ -99,20 +105,23 @@ def street_of(setting: Setting, arc: float) -> Street | None:
 
 def insist(cast: list[Actor]) -> list[Actor]:
     """Actors laid over somebody else's street: whoever is parked where they are gives way to them."""
-    return [replace(actor, critical=True) for actor in cast]
+    return [replace(actor, first=True) for actor in cast]
+
+
+def draw_approach(street: Street, arrival: float, draws: Draws) -> Approach | None:
+    """An ego that is at the event ``arrival`` seconds after the start; None where the road is too short."""
+    pace = street.section.limit * float(draws("entry").uniform(*PACE))
+    return approach(street.path, street.event, arrival, pace, street.style.acceleration)
 
 
 def populate(
-    street: Street, knobs: Mapping[str, float], draws: Draws, actors: list[Actor], taken: Float
-) -> tuple[list[Actor], float, float] | None:
-    """The event's actors and everybody else, and the ego's beginning (arc [m], speed [m/s]); None: too short.
+    street: Street, drive: Approach, knobs: Mapping[str, float], draws: Draws, actors: list[Actor], taken: Float
+) -> list[Actor]:
+    """The event's actors and everybody else around an ego that drives like ``drive``.
 
     ``taken [C, 2]`` are places where nobody else parks.
     """
-    start = ego_start(street.path, street.event - 4.0, knobs["arrival"], float(draws("entry").uniform(0.05, 0.55)))
-    if start is None:
-        return None
-    arc, speed = start
+    arc, speed, _ = drive.begin
     network, middle = street.network, at_arc(street.way, street.event)[:2]
     clear = (street.way.lanes[0], arc - 9.0 - 0.9 * speed, street.event + 45.0)
     limit = street.section.limit
@@ -121,8 +130,7 @@ def populate(
     found += strollers(network, draws("strollers"), int(draws("count").integers(0, 5)), middle, 60.0)
     keep_clear = np.concatenate((taken, *(item.line.mean(axis=0)[None] for item in network.crossings)))
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=5.0)
-    found += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
-    return found, arc, speed
+    return found + [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
 
 
 def park_row(

@@ -44,7 +44,7 @@ def apart(setting: Setting) -> NDArray[np.bool_]:
     size = np.array([*(actor.size for actor in setting.actors), (PACIFICA.length, PACIFICA.width)]) + 0.05
     kept = np.zeros(count + 1, np.bool_)
     kept[count] = True
-    order = sorted(range(count), key=lambda row: (not setting.actors[row].critical, row))
+    order = sorted(range(count), key=lambda row: (not (setting.actors[row].critical or setting.actors[row].first), row))
     for row in order:
         pair = np.append(np.flatnonzero(kept & (np.hypot(*(pose[:, :2] - pose[row, :2]).T) < 20.0)), row)
         hit = overlapping(

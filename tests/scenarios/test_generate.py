@@ -165,20 +165,21 @@ def test_the_reference_waits_while_somebody_walks_in_front():  # type: ignore[no
 
 
 def test_crossings_are_timed_to_the_ego():  # type: ignore[no-untyped-def]
-    offsets = []
-    for index in range(60):
+    for index in range(30):
         staged = setting("F18", index)
         for number, event in enumerate(staged.events):
             if int(event[Event.TRIGGER]) == Trigger.EGO_ARRIVAL and staged.actors[int(event[0])].critical:
                 assert staged.events[number - 1][Event.TRIGGER] == Trigger.TIME
-                assert 0.3 <= event[Event.VALUE] <= staged.facts["arrival"] - 0.9
-    for scenario in (scene("F18", index) for index in range(20)):
+                assert event[Event.VALUE] >= 0.3
+    late, offsets = [], []
+    for scenario in (scene("F18", index) for index in range(14)):
         for event in scenario.provenance["events"]:
-            straight = event["role"] in ("crosser", "running", "elderly") and "dta" in event
-            if straight and scenario.provenance["facts"]["offset"] < 0.35:
-                offsets.append(event["dta"] - scenario.provenance["facts"]["offset"])
-    assert len(offsets) >= 6
-    assert np.median(np.abs(offsets)) < 0.5  # s; others in the way, turning off or slowing for a bend shift some
+            if event["role"] in ("crosser", "running", "elderly") and "dta" in event:
+                offsets.append(event["dta"])
+                late.append(event["dta"] - scenario.provenance["facts"]["offset"])
+    assert len(late) >= 6
+    assert np.median(np.abs(late)) < 0.2  # s; others in the way, turning off or slowing for a bend shift some
+    assert np.mean((np.array(offsets) > -0.8) & (np.array(offsets) < 0.35)) > 0.6  # where planners part
 
 
 def test_who_steps_onto_the_road_has_shown_it_before():  # type: ignore[no-untyped-def]

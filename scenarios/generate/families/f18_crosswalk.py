@@ -24,6 +24,7 @@ from scenarios.generate.actors import (
     traffic,
     walking,
 )
+from scenarios.generate.approach import Meeting, approach, approach_of
 from scenarios.generate.geometry import Float
 from scenarios.generate.junction import Control
 from scenarios.generate.knobs import Knob
@@ -31,9 +32,8 @@ from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, CrossingDraw, draw
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import at_arc, ego_ways, heading_of
 from scenarios.generate.reference import draw_style, ego_path, meeting_arc
-from scenarios.generate.search import SPACING
 from scenarios.generate.setting import Draws, Family, Setting
-from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up, walk_time
+from scenarios.generate.timing import RUN_IN, reach, run_up, walk_time
 
 COMMIT, HESITATE, TURN_BACK, ELDERLY, RUN, NOBODY = range(6)
 MID_BLOCK, BEFORE, AFTER = range(3)
@@ -41,7 +41,7 @@ KNOBS = {
     "place": Knob(choices=(MID_BLOCK, MID_BLOCK, MID_BLOCK, BEFORE, AFTER)),
     "arrival": Knob(4.5, 8.5),
     "offset": Knob(),
-    "people": Knob(1.0, 9.0),
+    "people": Knob(1.0, 8.0),
     "behavior": Knob(choices=(COMMIT,) * 12 + (HESITATE,) * 3 + (TURN_BACK,) + (ELDERLY,) * 3 + (RUN,)),
     "speed": Knob(1.0, 1.8),
     "hesitation": Knob(0.3, 2.0),
@@ -56,8 +56,10 @@ KNOBS = {
 LIMITS = (11.11, 13.89, 13.89)  # m/s, of the wider roads
 STAND_BACK = 1.05  # m from the kerb: nearer, who looks at the road wants to cross
 LEAST_LEAD, MOST_LEAD = 0.2, 2.5  # s between the first cue and the first step
-QUICKEST, LATEST = 2.5, 0.3  # m/s, s: later ones let the ego pass
+QUICKEST, LATEST = 2.6, 0.05  # m/s, s: later ones let the ego pass
 NEVER = 60.0  # s
+LAST_ARRIVAL = 9.5  # s
+PACE = (0.38, 0.55)  # share of the limit at the scene's start: from faster, stopping at once would get far
 WAITING = 12.0  # m: whose trigger is shorter than this at the limit would never see an ego that waits for them
 
 
@@ -65,9 +67,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A crossing in mid-block or at a junction without signals, reached 4.5 to 9.5 s after the start."""
     rng = draws("map")
     road = (RESIDENTIAL, COLLECTOR)[int(knobs["road_class"])]
-    section = draw_section(
-        road, rng, limit=None if road is RESIDENTIAL else float(rng.choice((8.33, 11.11, 13.89, 13.89)))
-    )
+    section = draw_section(road, rng, limit=None if road is RESIDENTIAL else float(rng.choice(LIMITS)))
     place = int(knobs["place"])
     style = draw_style(draws("style"))
     station = run_up(section.limit) + section.limit * (RUN_IN + knobs["arrival"] + 1.0)
@@ -96,15 +96,18 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     arc_at = meeting_arc(way, network.crossings[number].line) if number is not None else None
     if number is None or arc_at is None:
         return None
-    path = ego_path(way, style)
-    conflict = at_arc(way, arc_at)
-    top = float(path[int(arc_at / SPACING), 4])
-    cast = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
-    people, events, arrival, offset = cast
-    start = ego_start(path, arc_at - 3.0, arrival, float(draws("entry").uniform(0.05, 0.55)))
-    if start is None:
-        return None
-    arc, speed = start
+    path, arrival = ego_path(way, style), knobs["arrival"]
+    pace = section.limit * float(draws("entry").uniform(*PACE))
+    for _ in range(2):  # who takes long to cross needs an ego that comes late
+        drive = approach(path, arc_at, arrival, pace, style.acceleration)
+        if drive is None:
+            return None
+        meeting = Meeting(drive, way, arc_at)
+        people, events, due, offset = _people(knobs, draws("people"), network, number, meeting, draws.recipe.twin)
+        if due <= arrival:
+            break
+        arrival = min(due + 0.1, LAST_ARRIVAL)
+    arc, speed, rest = meeting.drive.begin
     middle = at_arc(way, arc_at)[:2]
     actors = list(people)
     clear = (way.lanes[0], arc - 9.0 - 0.9 * speed, max(arc_at + 25.0, arc + 30.0))
@@ -114,7 +117,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=12.0)
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
     facts = {"arrival": round(arrival, 2), "crossing": number, "offset": round(offset, 3)}
-    return Setting(network, way, arc, speed, style, actors, events, event=arc_at, occlusion=True, facts=facts)
+    return Setting(
+        network, way, arc, speed, style, actors, events, event=arc_at, rest=rest, occlusion=True, facts=facts
+    )
 
 
 def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -129,9 +134,8 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     if not found:
         return None
     meeting, number = min(found)
-    path = ego_path(way, setting.style)
-    top, conflict = float(path[int(meeting / SPACING), 4]), at_arc(way, meeting)
-    people, events, _, _ = _people(knobs, draws("people"), network, number, conflict, top, draws.recipe.twin)
+    there = Meeting(approach_of(setting), way, meeting)
+    people, events, _, _ = _people(knobs, draws("people"), network, number, there, draws.recipe.twin)
     first = len(setting.actors)
     moved = [(event[0] + first, *event[1:5], NEVER if event[5] > 0.0 else 0.0, *event[6:]) for event in events]
     bays = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
@@ -196,73 +200,79 @@ def _people(
     rng: np.random.Generator,
     network: Network,
     number: int,
-    conflict: Float,
-    top: float,
+    meeting: Meeting,
     twin: bool,
 ) -> tuple[list[Actor], list[tuple[float, ...]], float, float]:
-    """Those who cross and those who only stand there; their script; when the ego has to arrive [s]; and how much later
-    the main one does [s].
+    """Those who cross and those who only stand there; their script; when the ego has to arrive at least [s]; and how
+    much later the main one does [s].
 
-    ``top`` [m/s] is the ego's speed there. In the ``twin`` everybody is where they are, and nobody sets off.
+    In the ``twin`` everybody is where they are, and nobody sets off.
     """
-    item = network.crossings[number]
+    item, conflict = network.crossings[number], meeting.place
     width = float(np.hypot(*(item.line[1] - item.line[0])))
     ego_at_first = np.hypot(*(item.line[0] - conflict[:2])) < np.hypot(*(item.line[1] - conflict[:2]))
-    main_from_first = bool(ego_at_first) == (knobs["near_side"] < 0.88)
+    near_side = knobs["near_side"] < (1.0 if int(knobs["behavior"]) == ELDERLY else 0.88)
+    main_from_first = bool(ego_at_first) == near_side
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
-    arrival, later = knobs["arrival"], 0.0
+    arrival, later = 0.0, 0.0
+    last: dict[tuple[bool, int], float] = {}  # distance from the kerb of the last one in each file
     latest: dict[tuple[bool, int], float] = {}  # trigger of the last one in each file
     for person in _line_up(knobs, rng, main_from_first):
         shift = 0.5 + 0.95 * person.file  # on one's own side as one walks
         size = draw_size(AgentKind.PEDESTRIAN, rng)
         start = STAND_BACK + float(rng.uniform(0.0, 0.3)) + 1.3 * person.place
         if person.main and knobs["approach"] < 0.4:
-            start += float(rng.uniform(0.5, 2.5))
+            start += float(rng.uniform(0.5, 2.5)) * (1.0 - knobs["urgency"])
+        file = (person.from_first, person.file)
+        start = max(start, last.get(file, 0.0) + 1.1)
+        last[file] = start
         turn_back = float(rng.uniform(0.3, 0.55)) if person.mode == TURN_BACK else 0.0
         points = crossing_line(network, number, start, shift, person.from_first, turn_back)
         lead, rate = float(rng.uniform(0.5, 2.0)), float(rng.uniform(1.5, 3.0))
         if person.mode == NOBODY:
-            actors.append(_bystander(rng, points, size, lead))
+            actors.append(_bystander(rng, points, size, lead, person.place == 0))
             continue
-        pace, offset = person.pace, _dense(knobs["offset"])
+        pace, offset = person.pace, min(_dense(knobs["offset"]), LATEST)
         to_conflict = start + _from_kerb(item.line, conflict[:2], person.from_first)
         if person.main:
-            most, rate = 1.2 if person.mode == ELDERLY else QUICKEST, max(rate, 2.5)
-            pace, offset, lead = _urgent(knobs["urgency"], to_conflict, min(pace, most), most, offset, rate, top)
+            most, rate = 1.2 if person.mode == ELDERLY else QUICKEST, max(rate, 2.5) + 0.5 * knobs["urgency"]
+            pace, offset, lead = _urgent(knobs["urgency"], to_conflict, min(pace, most), most, offset, rate, meeting)
         else:
-            offset += float(np.clip(rng.normal(0.3, 1.0), -1.5, 3.0))
+            offset += float(np.clip(rng.normal(0.3, 0.8), -1.2, 2.0))
         time = walk_time(to_conflict, pace, rate)
-        trigger = min(time - offset, latest.get((person.from_first, person.file), np.inf) - 0.6)
+        trigger = min(time - offset, latest.get(file, np.inf) - 0.6)
         if not person.main and trigger < 0.3:
             trigger = 0.3  # sets off as the ego passes
-        latest[person.from_first, person.file] = trigger
+        latest[file] = trigger
         limit = _pace_along(person.mode, pace, points, start, width, turn_back, knobs["hesitation"])
         shown = rng.random() < 0.4
         if person.main:
-            arrival, later = float(np.clip(max(arrival, trigger + 1.0), 4.5, 9.5)), offset
+            arrival, later = trigger + lead + 0.6, offset
         driver = {Driver.SPEED_FACTOR: pace / WALKING_SPEED, Driver.COURTESY: 0.0, Driver.ACCELERATION: rate}
         driver |= {Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
         index, place = float(len(actors)), (float(conflict[0]), float(conflict[1]))
+        due, shows = meeting.estimate(trigger), meeting.estimate(trigger + lead)
         role = "standing" if twin else _ROLE[person.mode]
         critical = person.main and not twin
-        actor = walking(points, 0.0, size, critical=critical, role=role, driver=driver, cue_lead=0.0 if twin else lead)
+        shown_for = 0.0 if twin else shows - due
+        actor = walking(points, 0.0, size, critical=critical, role=role, driver=driver, cue_lead=shown_for)
         actors.append(replace(actor, limit=limit))
         go = Action.NORMAL if person.mode in (HESITATE, TURN_BACK) else Action.SPEED
-        timeout = min(max(arrival - trigger, 0.0) + 7.0, 14.0)
+        timeout = min(max(meeting.drive.time(meeting.arc) - trigger, 0.0) + 7.0, 14.0)
         events.append((index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0))
         if not twin:
-            events.append((index, Trigger.EGO_ARRIVAL, trigger, *place, timeout, go, rate, pace))
+            events.append((index, Trigger.EGO_ARRIVAL, due, *place, timeout, go, rate, pace))
         elif shown:  # a false cue
-            seen = trigger + lead
-            events.append((index, Trigger.EGO_ARRIVAL, seen, *place, NEVER, Action.CUE, lead + 1.0, Cue.INTENT))
+            events.append((index, Trigger.EGO_ARRIVAL, shows, *place, NEVER, Action.CUE, lead + 1.0, Cue.INTENT))
     return actors, events, arrival, later
 
 
-def _bystander(rng: np.random.Generator, points: Float, size: tuple[float, float], lead: float) -> Actor:
-    """Somebody who does not cross: looks at the road from a metre back, or chats at the kerb, turned away."""
+def _bystander(rng: np.random.Generator, points: Float, size: tuple[float, float], lead: float, first: bool) -> Actor:
+    """Somebody who does not cross: looks at the road from a metre back, or, if the ``first`` of a file, chats at the
+    kerb, turned away."""
     heading, nearer = heading_of(points), 0.0
-    if rng.random() < 0.35:
+    if first and rng.random() < 0.35:
         nearer, turned = 0.6, float(rng.choice((-1.0, 1.0))) * float(rng.uniform(1.3, 2.2))
     else:
         turned = float(rng.normal(0.0, 0.3))
@@ -278,20 +288,20 @@ def _dense(unit: float) -> float:
 
 
 def _urgent(
-    urgency: float, distance: float, pace: float, most: float, offset: float, rate: float, top: float
+    urgency: float, distance: float, pace: float, most: float, offset: float, rate: float, meeting: Meeting
 ) -> tuple[float, float, float]:
-    """Pace [m/s], arrival offset [s] and lead of the cue [s] with which an ego at ``top`` [m/s] that goes on until it
-    sees the cue has to brake at 1.8 to 6 m/s2, as ``urgency`` in [0, 1) says.
+    """Pace [m/s], arrival offset [s] and lead of the cue [s] with which an ego that goes on until it sees the cue has
+    to brake at 1.6 to 5.6 m/s2, as ``urgency`` in [0, 1) says.
 
     From cue to crossing it takes the walk, less the offset, and the lead; where that is too long even for the shortest
     lead people walk faster (at ``most`` so), and if need be later.
     """
-    wanted = top / (2.0 * (1.8 + 4.2 * urgency)) + 0.55
+    wanted = meeting.warning(1.6 + 4.0 * urgency)
     while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and pace < most:
         pace *= 1.05
     while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and offset < LATEST:
         offset += 0.05
-    while walk_time(distance, pace, rate) - offset < WAITING / top and pace > 0.8:
+    while meeting.estimate(walk_time(distance, pace, rate) - offset) < WAITING / meeting.limit and pace > 0.8:
         pace *= 0.95
     lead = wanted - walk_time(distance, pace, rate) + offset
     return pace, offset, float(np.clip(lead, LEAST_LEAD, MOST_LEAD))

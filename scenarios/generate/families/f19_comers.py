@@ -7,9 +7,10 @@ import numpy as np
 from drive.drivers import CYCLING_SPEED, WALKING_SPEED, Driver
 from drive.scene import Action, AgentKind, Cue, Trigger
 from scenarios.generate.actors import Actor, draw_size, walking
+from scenarios.generate.approach import Meeting
 from scenarios.generate.geometry import Float
 from scenarios.generate.kerbside import Street
-from scenarios.generate.paths import at_arc, densify, heading_of
+from scenarios.generate.paths import densify, heading_of
 from scenarios.generate.setting import Draws
 from scenarios.generate.timing import walk_time
 
@@ -17,6 +18,8 @@ Rows = list[tuple[float, ...]]
 
 WALKER, BALL, CYCLIST = range(3)
 LONGEST_WAIT = 9.0  # m at the limit: whose trigger is shorter would never see an ego that waits there
+MOST_DEMAND = 5.2  # m/s2: harder, who did not slow down before could not stop
+EARLIEST, SLOWEST = -0.7, 0.9  # s, m/s
 NEVER = 60.0  # s
 DIAMETER, KICK = 0.25, 6.0  # m, m/s2
 ROLLING, SLOWING = (2.6, 3.8), 0.6  # m/s, m/s2
@@ -27,7 +30,7 @@ FREE = {Driver.COURTESY: 0.0, Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.
 
 
 def comers(
-    street: Street, knobs: Mapping[str, float], draws: Draws, index: int, row_edge: float
+    street: Street, meeting: Meeting, knobs: Mapping[str, float], draws: Draws, index: int, row_edge: float
 ) -> tuple[list[Actor], Rows]:
     """Who stands in the gap, ``row_edge`` [m] from the middle of the ego's lane, and darts out (but in the twin).
 
@@ -43,6 +46,7 @@ def comers(
     inside = row_edge + length / 2 + behind
     line = _line(street, inside)
     rate, pace = float(rng.uniform(2.0, 4.0)), knobs["speed"] * (RIDING if who == CYCLIST else 1.0)
+    pace, offset = _in_time(meeting, inside, behind, rate, pace, knobs["offset"])
     usual = CYCLING_SPEED if who == CYCLIST else WALKING_SPEED
     driver = FREE | {Driver.SPEED_FACTOR: pace / usual, Driver.ACCELERATION: rate}
     twin = draws.recipe.twin
@@ -52,20 +56,35 @@ def comers(
         comer = Actor(kind, (length, width), pose, 0.0, line, np.full(len(line), usual), not twin, role, driver)
     else:
         comer = walking(line, 0.0, (length, width), critical=not twin, role=role, driver=driver)
-    place = at_arc(street.way, street.event)
-    where = (float(place[0]), float(place[1]))
-    limit = float(np.interp(street.event, street.way.arc, street.way.limit))
-    arrival = max(walk_time(inside, pace, rate) - knobs["offset"], LONGEST_WAIT / limit)
+    where = (float(meeting.place[0]), float(meeting.place[1]))
+    lead = walk_time(inside, pace, rate) - offset
+    arrival = max(meeting.estimate(lead), LONGEST_WAIT / meeting.limit)
     if who != BALL:
         return [comer], [_hold(index), *([] if twin else [_go(index, arrival, where, rate, pace)])]
     first, speed = float(rng.uniform(*FIRST)), float(rng.uniform(*ROLLING))
+    before = max(meeting.estimate(lead + first), arrival + first)
     events = [_hold(index), _hold(index + 1)]
     if not twin:
-        events.insert(1, _go(index, arrival + first, where, KICK, speed))
+        events.insert(1, _go(index, before, where, KICK, speed))
         events.insert(2, (float(index), Trigger.AFTER, 1.0, 0.0, 0.0, 99.0, Action.SPEED, SLOWING, 0.0))
-        cue = (Trigger.EGO_ARRIVAL, arrival + first, *where, NEVER, Action.CUE, 1.0, float(Cue.INTENT))
+        cue = (Trigger.EGO_ARRIVAL, before, *where, NEVER, Action.CUE, 1.0, float(Cue.INTENT))
         events += [(float(index + 1), *cue), _go(index + 1, arrival, where, rate, pace)]
     return [_ball(street, row_edge + behind - DIAMETER), comer], events
+
+
+def _in_time(
+    meeting: Meeting, inside: float, behind: float, rate: float, pace: float, offset: float
+) -> tuple[float, float]:
+    """Pace [m/s] and arrival offset [s] at which one is out of the gap early enough for who goes on to stop."""
+
+    def demand() -> float:
+        return meeting.demand(walk_time(inside, pace, rate) - walk_time(behind, pace, rate) - offset)
+
+    while demand() > MOST_DEMAND and offset > EARLIEST:
+        offset -= 0.05
+    while demand() > MOST_DEMAND and pace > SLOWEST:
+        pace *= 0.95
+    return pace, offset
 
 
 def _ball(street: Street, inside: float) -> Actor:

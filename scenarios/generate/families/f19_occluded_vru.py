@@ -12,8 +12,19 @@ import numpy as np
 from drive.map import Area, Layer, add_areas
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, standing
+from scenarios.generate.approach import Meeting, approach_of
 from scenarios.generate.families.f19_comers import BALL, CYCLIST, WALKER, comers
-from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, sight_speed, street_of
+from scenarios.generate.kerbside import (
+    Street,
+    draw_approach,
+    draw_street,
+    insist,
+    park_row,
+    places,
+    populate,
+    sight_speed,
+    street_of,
+)
 from scenarios.generate.knobs import Knob
 from scenarios.generate.setting import Draws, Family, Setting
 
@@ -41,17 +52,16 @@ KNOBS = {
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A street with something to hide behind, passed 5 to 9 s after the start."""
     street = draw_street(draws, knobs, parking=int(knobs["cover"]) != HEDGE)
-    if street is None:
+    drive = None if street is None else draw_approach(street, knobs["arrival"], draws)
+    if street is None or drive is None:
         return None
-    cast, events, caution, walls = _hide(street, knobs, draws, 0)
+    cast, events, caution, walls = _hide(street, street.meeting(drive), knobs, draws, 0)
     if walls:
         street = replace(street, network=replace(street.network, map=add_areas(street.network.map, walls)))
     far = street.beside(street.event, -(street.section.width + street.edge + 1.2))[:2]
     taken = np.concatenate((places(street, caution[0], caution[1] + 8.0, street.edge + 1.2), far[None]))
-    found = populate(street, knobs, draws, cast, taken)
-    if found is None:
-        return None
-    actors, arc, speed = found
+    actors = populate(street, drive, knobs, draws, cast, taken)
+    arc, speed, rest = drive.begin
     return Setting(
         street.network,
         street.way,
@@ -61,6 +71,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         actors,
         events,
         event=street.event,
+        rest=rest,
         occlusion=True,
         caution=(caution,),
         holds=(street.event - WAIT_BEFORE,),
@@ -74,7 +85,8 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     cover = VAN if int(knobs["cover"]) in (VAN, BUS) else CARS
     if street is None:
         return None
-    cast, events, caution, _ = _hide(street, dict(knobs) | {"cover": cover}, draws, len(setting.actors))
+    meeting = street.meeting(approach_of(setting))
+    cast, events, caution, _ = _hide(street, meeting, dict(knobs) | {"cover": cover}, draws, len(setting.actors))
     return replace(
         setting,
         actors=[*setting.actors, *insist(cast)],
@@ -86,7 +98,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
 
 
 def _hide(
-    street: Street, knobs: Mapping[str, float], draws: Draws, index: int
+    street: Street, meeting: Meeting, knobs: Mapping[str, float], draws: Draws, index: int
 ) -> tuple[list[Actor], list[tuple[float, ...]], tuple[float, float, float], list[Area]]:
     """Cover and who is behind it (the last actor), their script, the stretch to pass with care, and walls."""
     if int(knobs["who"]) == CYCLIST:
@@ -112,7 +124,7 @@ def _hide(
         row, first = park_row(street, rng, begin - length - 1.2, before - 1, False, away)
         actors += row
         gap = 2.0  # nobody stands on the other side
-    found, events = comers(street, knobs, draws, index + len(actors), street.edge + away)
+    found, events = comers(street, meeting, knobs, draws, index + len(actors), street.edge + away)
     cap = max(sight_speed(gap, street.edge + away), SLOWEST)
     return [*actors, *found], events, (first, event + 1.0, cap), walls
 

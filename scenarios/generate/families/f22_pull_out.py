@@ -11,8 +11,18 @@ import numpy as np
 from drive.drivers import Driver
 from drive.scene import Action, AgentKind, Cue, Trigger
 from scenarios.generate.actors import BEHIND, Actor, draw_size
+from scenarios.generate.approach import Approach, approach_of
 from scenarios.generate.geometry import Float
-from scenarios.generate.kerbside import Street, draw_street, insist, park_row, places, populate, street_of
+from scenarios.generate.kerbside import (
+    Street,
+    draw_approach,
+    draw_street,
+    insist,
+    park_row,
+    places,
+    populate,
+    street_of,
+)
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc, resample
 from scenarios.generate.setting import Draws, Setting
@@ -21,16 +31,16 @@ from scenarios.generate.timing import walk_time
 CAR, BUS = range(2)
 SWING = {AgentKind.CAR: 9.5, AgentKind.BUS: 17.0}  # m along the road on which one swings into the lane
 INTO_THE_WAY = 0.42  # share of that after which the ego's corridor is entered
-CREEPING, GONE = 3.0, 22.0  # m/s while one swings out; m ahead of the place from which one drives on like others
+CREEPING, GONE = 3.0, 4.0  # m/s while one swings out; m behind the swing from which on one drives like others
 DRIVING = 16.0  # s for which who has pulled out needs road
 NEVER = 60.0  # s
 WAIT_BEHIND = 2.5  # m: where one lets somebody out
-LIMITS = (8.33, 11.11, 13.89, 13.89)  # m/s
+LIMITS = (8.33, 11.11, 11.11, 13.89, 13.89, 13.89)  # m/s
 KNOBS = {
     "vehicle": Knob(choices=(CAR, CAR, CAR, CAR, BUS)),
     "arrival": Knob(4.5, 9.0),
     "ahead": Knob(),
-    "acceleration": Knob(1.2, 2.6),
+    "acceleration": Knob(1.6, 2.8),
     "cue_lead": Knob(),
     "decoys": Knob(0.0, 4.0),
     "false_cues": Knob(0.3, 0.8),
@@ -44,15 +54,14 @@ KNOBS = {
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A street with somebody about to leave the kerb, passed 4.5 to 9 s after the start."""
     street = draw_street(draws, knobs, limits=LIMITS)
-    staged = None if street is None else _kerb(street, knobs, draws, 0)
-    if street is None or staged is None:
+    drive = None if street is None else draw_approach(street, knobs["arrival"], draws)
+    staged = None if street is None or drive is None else _kerb(street, drive, knobs, draws, 0)
+    if street is None or drive is None or staged is None:
         return None
     cast, events = staged
     taken = places(street, street.event - 45.0, street.event + 34.0, street.edge + 1.0)
-    found = populate(street, knobs, draws, cast, taken)
-    if found is None:
-        return None
-    actors, arc, speed = found
+    actors = populate(street, drive, knobs, draws, cast, taken)
+    arc, speed, rest = drive.begin
     return Setting(
         street.network,
         street.way,
@@ -63,6 +72,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         events,
         bearable=60.0,
         event=street.event,
+        rest=rest,
         occlusion=True,
         holds=(street.event - cast[0].size[0] / 2 - WAIT_BEHIND,),
     )
@@ -71,7 +81,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
 def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """The same at the kerb of somebody else's street."""
     street = street_of(setting, arc)
-    staged = None if street is None else _kerb(street, knobs, draws, len(setting.actors))
+    staged = None if street is None else _kerb(street, approach_of(setting), knobs, draws, len(setting.actors))
     if staged is None:
         return None
     hold = arc - staged[0][0].size[0] / 2 - WAIT_BEHIND
@@ -80,7 +90,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
 
 
 def _kerb(
-    street: Street, knobs: Mapping[str, float], draws: Draws, index: int
+    street: Street, drive: Approach, knobs: Mapping[str, float], draws: Draws, index: int
 ) -> tuple[list[Actor], list[tuple[float, ...]]] | None:
     """Who pulls out, those in the row behind it with somebody at the wheel, and parked cars; and the script."""
     rng, twin = draws("kerb"), draws.recipe.twin
@@ -89,7 +99,7 @@ def _kerb(
     if main is None:
         return None
     actors = [main]
-    events = [_hold(index), *_set_off(street, knobs, main, index, twin, bool(rng.random() < 0.6))]
+    events = [_hold(index), *_set_off(street, drive, knobs, main, index, twin, bool(rng.random() < 0.6))]
     rear = street.event - main.size[0] / 2 - float(rng.uniform(0.8, 1.6))
     for _ in range(int(knobs["decoys"])):
         size = draw_size(AgentKind.CAR, rng)
@@ -148,22 +158,39 @@ def _hold(index: int) -> tuple[float, ...]:
 
 
 def _set_off(
-    street: Street, knobs: Mapping[str, float], actor: Actor, index: int, twin: bool, shown: bool
+    street: Street,
+    drive: Approach,
+    knobs: Mapping[str, float],
+    actor: Actor,
+    index: int,
+    twin: bool,
+    shown: bool,
 ) -> list[tuple[float, ...]]:
     """Into the lane when an ego that goes on would be ``ahead`` [s] from its rear as it gets in the way (or beside it).
 
     In the twin the indicator at most.
     """
     into = INTO_THE_WAY * SWING[actor.kind]
-    where = at_arc(street.way, street.event - actor.size[0] / 2 + into)
-    ahead, lead, rate = 1.5 * knobs["ahead"] ** 2 - 0.4, 1.6 * knobs["cue_lead"] ** 2, knobs["acceleration"]
+    meeting = street.meeting(drive, into - actor.size[0] / 2)
+    where = meeting.place
+    ahead, lead, rate = 1.8 * knobs["ahead"] ** 1.5 - 0.4, 0.8 * knobs["cue_lead"] ** 2, knobs["acceleration"]
     time = ahead + walk_time(into, CREEPING, rate)
+    due, shows = meeting.estimate(time), meeting.estimate(time + lead)
     if twin:
-        return [_indicate(street, index, time + lead, where, 4.0)] if shown else []
-    gone = at_arc(street.way, street.event + GONE)
+        return [_indicate(street, index, shows, where, 4.0)] if shown else []
+    gone = at_arc(street.way, street.event + SWING[actor.kind] + GONE)
     return [
-        _indicate(street, index, time + lead, where, 2.0),
-        (float(index), Trigger.EGO_ARRIVAL, time, *_place(where), NEVER, Action.SPEED, rate, CREEPING),
+        _indicate(street, index, shows, where, 2.0),
+        (
+            float(index),
+            Trigger.EGO_ARRIVAL,
+            due,
+            *_place(where),
+            NEVER,
+            Action.SPEED,
+            rate,
+            CREEPING,
+        ),
         (float(index), Trigger.EGO_ARRIVAL, 1.5, *_place(gone), NEVER, Action.NORMAL, 0.0, 0.0),
     ]
 
