@@ -13,8 +13,9 @@ from drive.map import Area, Layer, add_areas
 from drive.scene import Action, AgentKind, Cue, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size
+from scenarios.generate.approach import Meeting
 from scenarios.generate.geometry import Float
-from scenarios.generate.kerbside import Street, draw_street, park_row, places, populate
+from scenarios.generate.kerbside import Street, draw_approach, draw_street, park_row, places, populate
 from scenarios.generate.paths import at_arc, densify
 from scenarios.generate.setting import Draws, Setting
 from scenarios.generate.timing import walk_time
@@ -30,7 +31,6 @@ DRIVING = 16.0  # s for which who has come out needs road
 MARGIN = 0.15  # m of the ego's corridor
 WAIT_BEHIND = 2.5  # m: where one lets somebody out
 NEVER = 60.0  # s
-BY_DISTANCE = 0.8  # share of the gap ahead of the ego that counts in metres, not in seconds
 LIMITS = (8.33, 8.33, 11.11)  # m/s
 HEDGE = 0.35  # share of streets with hedges instead of parked cars
 
@@ -40,14 +40,21 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     rng = draws("driveway")
     hedge = bool(rng.random() < HEDGE)
     street = draw_street(draws, knobs, parking=not hedge, limits=LIMITS)
-    if street is None:
+    drive = None if street is None else draw_approach(street, knobs["arrival"], draws)
+    if street is None or drive is None:
         return None
     size = draw_size(AgentKind.CAR, rng)
     main = _in_driveway(street, street.event, size, rng, knobs["acceleration"], not draws.recipe.twin)
     if main is None:
         return None
     shown = bool(rng.random() < 0.6)
-    cast, events = [main], [_hold(0), *_come_out(street, knobs, main, draws.recipe.twin, shown)]
+    cast, events = (
+        [main],
+        [
+            _hold(0),
+            *_come_out(street.meeting(drive, -size[1] / 2), knobs, street.event, main, draws.recipe.twin, shown),
+        ],
+    )
     before = street.event - float(rng.uniform(*BEFORE))
     other = _in_driveway(street, before, draw_size(AgentKind.CAR, rng), rng, 1.5, False)
     openings = [street.event]
@@ -56,13 +63,13 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         openings.insert(0, before)
         events.append(_hold(1))
         if rng.random() < knobs["false_cues"]:
-            events.append(_get_ready(street, 1, float(rng.uniform(2.0, 5.0)), before, float(rng.uniform(1.5, 4.0))))
+            events.append(
+                _get_ready(1, float(rng.uniform(2.0, 5.0)), at_arc(street.way, before), float(rng.uniform(1.5, 4.0)))
+            )
     street = _between(street, openings, size[1], cast, hedge, knobs["away"], rng)
     taken = places(street, street.event - 50.0, street.event + 34.0, street.edge + 1.0)
-    found = populate(street, knobs, draws, cast, taken)
-    if found is None:
-        return None
-    actors, arc, speed = found
+    actors = populate(street, drive, knobs, draws, cast, taken)
+    arc, speed, rest = drive.begin
     return Setting(
         street.network,
         street.way,
@@ -73,6 +80,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         events,
         bearable=60.0,
         event=street.event,
+        rest=rest,
         occlusion=True,
         holds=(street.event - size[1] / 2 - WAIT_BEHIND,),
         facts={"place": "driveway", "hedge": hedge},
@@ -103,25 +111,22 @@ def _in_driveway(
     return Actor(AgentKind.CAR, size, pose, 0.0, points, limit, critical, role, driver)
 
 
-def _come_out(street: Street, knobs: Mapping[str, float], car: Actor, twin: bool, shown: bool) -> Rows:
+def _come_out(meeting: Meeting, knobs: Mapping[str, float], arc: float, car: Actor, twin: bool, shown: bool) -> Rows:
     """Out when an ego that goes on would be ``ahead`` [s] from it as it gets in the way; in the twin it gets
     ready at most."""
-    place = at_arc(street.way, street.event)
+    place = at_arc(meeting.way, arc)
     aside = float(np.hypot(*(car.pose[:2] - place[:2])))
     into = aside - car.size[0] / 2 - PACIFICA.width / 2 - MARGIN
     lead, rate = 1.6 * knobs["cue_lead"] ** 2, knobs["acceleration"]
     ahead = AHEAD[0] + (AHEAD[1] - AHEAD[0]) * knobs["ahead"]
     time = ahead + walk_time(into, CREEPING, rate)
-    # a gap that an ego at full speed leaves; a slower one, as far away, leaves it more time
-    near = street.event - car.size[1] / 2 - BY_DISTANCE * time * street.top
-    left = (1.0 - BY_DISTANCE) * time
+    due, shows = meeting.estimate(time), meeting.estimate(time + lead)
     if twin:
-        return [_get_ready(street, 0, left + lead, near, 4.0)] if shown else []
+        return [_get_ready(0, shows, meeting.place, 4.0)] if shown else []
     turning = 0.5 * CREEPING / rate + 0.5 * np.pi * aside / CREEPING
-    where = _place(at_arc(street.way, near))
     return [
-        _get_ready(street, 0, left + lead, near, 2.0),
-        (0.0, Trigger.EGO_ARRIVAL, left, *where, NEVER, Action.SPEED, rate, CREEPING),
+        _get_ready(0, shows, meeting.place, 2.0),
+        (0.0, Trigger.EGO_ARRIVAL, due, *_place(meeting.place), NEVER, Action.SPEED, rate, CREEPING),
         (0.0, Trigger.AFTER, turning, 0.0, 0.0, 99.0, Action.NORMAL, 0.0, 0.0),
     ]
 
@@ -166,7 +171,6 @@ def _place(pose: Float) -> tuple[float, float]:
     return float(pose[0]), float(pose[1])
 
 
-def _get_ready(street: Street, index: int, begin: float, near: float, length: float) -> tuple[float, ...]:
-    """Show INTENT from an arrival time of ``begin`` [s] at ``near`` [m] on; the indicator is on all the time."""
-    where = at_arc(street.way, near)
+def _get_ready(index: int, begin: float, where: Float, length: float) -> tuple[float, ...]:
+    """Show INTENT from an arrival time of ``begin`` [s] at a pose on; the indicator is on all the time."""
     return (float(index), Trigger.EGO_ARRIVAL, begin, *_place(where), NEVER, Action.CUE, length, float(Cue.INTENT))
