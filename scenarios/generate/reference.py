@@ -5,9 +5,10 @@ its setting offers: to overtake, to change lanes, to go round what blocks the wa
 others will react, because it rolls them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from drive.geometry import wrap_angle
 from drive.kernels.traffic_world import FAR
@@ -42,12 +43,13 @@ LOST = 0.12  # cost of delay and effort below which nobody thinks of leaving the
 NO_STRETCHES = np.zeros((0, 5))
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
+PACE, PACE_LENGTH = 0.04, 8.0  # how much people's pace changes without a reason, and over which length [m]
 
 
 @dataclass(frozen=True)
 class Style:
     """How the reference drives: share of the limit, headway [s], gap at rest [m], accelerations [m/s2], cost
-    weights."""
+    weights, and the seed of small changes of its pace (0: it keeps it)."""
 
     factor: float = 0.97
     headway: float = 1.6
@@ -57,6 +59,7 @@ class Style:
     lateral: float = 2.0
     progress: float = 1.0
     comfort: float = 1.0
+    wander: int = 0
 
     def row(self) -> Float:
         """Columns that the compiled search reads."""
@@ -76,7 +79,7 @@ def draw_style(rng: np.random.Generator, **fixed: float) -> Style:
         "progress": float(rng.uniform(0.7, 1.5)),
         "comfort": float(rng.uniform(0.7, 1.4)),
     }
-    return Style(**(drawn | fixed))
+    return replace(Style(), **(drawn | fixed))  # type: ignore[arg-type]
 
 
 def ego_path(way: Way, style: Style) -> Float:
@@ -90,12 +93,21 @@ def ego_path(way: Way, style: Style) -> Float:
     curve[:, 2] = np.unwrap(curve[:, 2])
     bend = np.maximum(np.abs(curve[:, 3]), 1e-6)
     change = np.maximum(np.abs(np.gradient(curve[:, 3], SPACING)), 1e-6)
-    speed = np.interp(stations, way.arc, way.limit) * style.factor
+    speed = np.interp(stations, way.arc, way.limit) * style.factor * _wander(style.wander, len(stations))
     speed = np.minimum.reduce((speed, np.sqrt(style.lateral / bend), 0.6 / bend, np.sqrt(0.9 / change)))
     slope = 2.0 * 1.5 * stations
     square = np.minimum.accumulate((np.maximum(speed, 1.5) ** 2 + slope)[::-1])[::-1] - slope
     turned = np.concatenate(((0.0,), np.cumsum(np.abs(np.diff(curve[:, 2])))))
     return np.ascontiguousarray(np.column_stack((curve, np.sqrt(square), turned)))
+
+
+def _wander(seed: int, count: int) -> Float:
+    """Share of the speed ``[count]`` along a way that somebody holds who does not look at the speedometer."""
+    if not seed:
+        return np.ones(count)
+    noise = np.random.default_rng(seed).standard_normal(count)
+    noise = gaussian_filter1d(noise, PACE_LENGTH / SPACING, mode="wrap")
+    return np.asarray(1.0 + PACE * noise / max(float(noise.std()), 1e-9), np.float64)
 
 
 def free_times(path: Float) -> Float:

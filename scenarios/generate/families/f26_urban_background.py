@@ -1,6 +1,7 @@
 """F26 urban background: any network, mixed traffic, no script."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     road = CLASS_BY_KNOB[int(knobs["road_class"])]
     section = draw_section(road, rng)
     junctions = int(knobs["junctions"])
-    style = draw_style(draws("style"))
+    style = replace(draw_style(draws("style")), wander=int(draws("wander").integers(1, 2**31)))
     first = run_up(section.limit) + section.limit * (RUN_IN + knobs["arrival"]) + 20.0
     if not junctions:
         first += section.limit * 23.0 + 80.0
