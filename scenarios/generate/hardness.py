@@ -191,8 +191,10 @@ def _revealed_event(scenario: Scenario, row: int, taken: Occupancy, path: Float)
         scenario.ego_vehicle, states, tracks.kind, tracks.size, *poses, tracks.valid[:, now], walls(scenario.map)
     )[row]
     reach = 0.5 * float(tracks.size[row, 0]) + PACIFICA.front
-    far = np.hypot(*(tracks.position[row, now] - states[:, :2]).T) > reach
-    hidden = np.flatnonzero(~seen & far)
+    away = tracks.position[row, now] - states[:, :2]
+    # once the reference is past it, others may be in between again
+    ahead = away[:, 0] * np.cos(states[:, Ego.HEADING]) + away[:, 1] * np.sin(states[:, Ego.HEADING]) > reach
+    hidden = np.flatnonzero(~seen & ahead)
     begin = min(int(hidden[-1]) + 1, len(states) - 1) if len(hidden) else 0
     front = SPACING * int(np.hypot(*(path[:, :2] - states[begin, :2]).T).argmin()) + PACIFICA.front
     speed, c0 = float(states[begin, Ego.VX]), taken.interval[0]

@@ -6,7 +6,7 @@ import pytest
 from drive.scene import Cue, Scenario
 from drive.vehicle import Ego
 from scenarios.generate import Recipe, build
-from tests.scenarios.generated import scene, touching
+from tests.scenarios.generated import scene, setting, touching
 
 SCENES = 6
 INDICATORS = Cue.INDICATOR_LEFT | Cue.INDICATOR_RIGHT
@@ -83,6 +83,16 @@ def test_what_stands_is_hidden_until_the_lead_has_left():
         assert passing.min() < 12.0
 
 
+def test_what_is_revealed_is_measured_before_the_reference_is_past_it():
+    # Hidden again behind others once it was past, it used to count as first seen at the end of the scene.
+    for index in range(SCENES):
+        scenario = scene("F03", index)
+        gap, _ = from_ego(scenario, row_of(scenario, "obstacle"))
+        events = [event for event in scenario.provenance["events"] if event["kind"] == "revealed"]
+        for event in events:
+            assert gap[scenario.start + round(event["seen"] / 0.1)] > 0.0
+
+
 def test_the_reference_passes_the_slow_one_in_most_scenes():
     passed = 0
     for index in range(SCENES):
@@ -93,6 +103,13 @@ def test_the_reference_passes_the_slow_one_in_most_scenes():
         assert np.hypot(*lead.T).max() < 0.7 * float(scenario.map.speed_limit[scenario.route[0]])
         passed += bool(gap[-1] < 0.0)
     assert passed >= SCENES // 2
+
+
+def test_f04_is_the_harder_the_less_far_one_gets_behind_the_slow_one():
+    drawn = [setting("F04", index) for index in range(12)]
+    behind, slack = np.array([(staged.facts["behind"], staged.slack) for staged in drawn]).T
+    assert behind.min() < 0.25 and behind.max() > 0.5  # one works as it goes, one drives
+    assert np.corrcoef(behind, slack)[0, 1] > 0.8
 
 
 def test_the_truck_stands_across_the_lane_and_goes_on():

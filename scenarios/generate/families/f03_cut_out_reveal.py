@@ -27,20 +27,22 @@ from scenarios.generate.families.multilane import (
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.timing import FUTURE
 
+EVENT, SOONER, SLOWER = (2.0, 5.0), (0.6, 4.0), 0.45  # s after the start; the same, and how fast, of one ego in two
 KNOBS = {
-    "road_class": Knob(choices=(0, 1, 1, 1, 2, 2)),
+    "road_class": Knob(choices=(0, 1, 1, 2, 2, 2, 2)),
     "lanes": Knob(choices=(2, 2, 3, 3, 4)),
     "lane": Knob(),
     "reveal": Knob(),
-    "time_gap": Knob(0.7, 1.8),
+    "time_gap": Knob(0.5, 1.2),
     "duration": Knob(2.2, 3.2),
     "lead_kind": Knob(),
     "lead_offset": Knob(-0.3, 0.3),
     "obstacle": Knob(choices=(0, 0, 1, 2, 3, 3)),
     "neighbour_free": Knob(choices=(0, 1)),
-    "hold": Knob(2.5, 5.0),
-    "event": Knob(5.5, 8.5),
+    "hold": Knob(0.5, 3.0),
+    "event": Knob(*EVENT),
     "density": Knob(0.3, 1.0),
     "bends": Knob(choices=(0, 0, 1)),
     "indicator": Knob(-0.8, 1.5),
@@ -48,19 +50,24 @@ KNOBS = {
 CAR, TRUCK, DEBRIS, QUEUE = range(4)
 LEAD_FACTOR = 0.93  # share of the limit that the lead drives
 GONE = 0.5  # share of its manoeuvre after which the lead no longer hides what is ahead
-LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE = 1.2, 3.5  # s between the lead's leaving and the obstacle
+WORTH, HOPELESS = 0.75, 0.15  # shares of the free drive: who stops there loses little, and all
+LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE = 0.6, 3.5  # s between the lead's leaving and the obstacle
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A road of two to four lanes, a lead at a time gap, and the obstacle where it is to be revealed."""
     # In equilibrium near its own speed IDM keeps about 1.26 (gap + headway * speed).
-    headway = max(knobs["time_gap"] / 1.26 - 0.15, 0.45)
+    headway = max(knobs["time_gap"] / 1.26 - 0.15, 0.35)
     style = {"gap": 1.8, "headway": headway}
     ahead = 38.0 if int(knobs["obstacle"]) == QUEUE else 28.0
     road = draw_road({**knobs, "junction": 0.0}, draws, int(knobs["lanes"]), style=style, ahead=ahead)
     if road is None:
         return None
-    staged = overlay(road, clock_of(road).arc(knobs["event"]), knobs, draws)
+    event = knobs["event"]
+    if int(knobs["obstacle"]) != QUEUE and draws("slower").random() < 0.5:
+        # one that has only just begun to drive gets nowhere if it stays behind what stands there
+        road, event = replace(road, speed=SLOWER * road.speed), float(np.interp(event, EVENT, SOONER))
+    staged = overlay(road, clock_of(road).arc(event), knobs, draws)
     if staged is None:
         return None
     limit = float(road.way.limit[0])
@@ -80,7 +87,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         lead_kind = AgentKind.BUS
     size = draw_size(lead_kind, rng)
     gap = 2.0 + knobs["time_gap"] * speed
-    reveal = 1.5 + 3.0 * knobs["reveal"] ** 1.6  # 1.5 to 4.5 s, dense where it is short
+    reveal = 1.5 + 3.0 * knobs["reveal"] ** 2.4  # 1.5 to 4.5 s, dense where it is short
     leaves = float(np.clip(reveal - (gap + size[0]) / speed, LEAST_TO_OBSTACLE, MOST_TO_OBSTACLE))
     rear = arc + PACIFICA.front + gap + size[0] + leaves * speed  # of the obstacle
     options = [
@@ -140,7 +147,18 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     )
     # not before: who changes lane for the slow lead never meets what is behind it
     beside = neighbour_stretches(setting.network, setting.way, arc - 8.0, target.high)
-    return replace(staged, beside=(*staged.beside, *beside), occlusion=True)
+    # Who stops in time is safe and stays there, unless it is a queue that moves on. Stopping itself is measured.
+    reached = rear - 2.0 - PACIFICA.front - clock.arc(0.0)
+    behind = 1.0 if obstacle == QUEUE else reached / (clock.arc(FUTURE) - clock.arc(0.0))
+    slack = 1.8 - 0.8 * float(np.clip((WORTH - behind) / (WORTH - HOPELESS), 0.0, 1.0))
+    return replace(
+        staged,
+        beside=(*staged.beside, *beside),
+        occlusion=True,
+        slack=slack if staged.slack is None else min(slack, staged.slack),
+        decided=(*staged.decided, lead),
+        facts={**staged.facts, "behind": round(behind, 3)},
+    )
 
 
 def _obstacle(setting: Setting, rear: float, obstacle: int, rng: np.random.Generator) -> list[Actor] | None:

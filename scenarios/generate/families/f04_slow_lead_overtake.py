@@ -1,4 +1,6 @@
-"""F04 slow lead: a tractor, truck or sweeper at a quarter to three fifths of the limit, and a lane beside to pass it.
+"""F04 slow lead: a tractor or truck at a quarter to three fifths of the limit, and a lane beside to pass it.
+
+Or one that works as it goes, a sweeper or a dust cart at walking speed: who stays behind that gets nowhere.
 
 Somebody faster may come up in that lane, and it has traffic of its own: which gap, or wait.
 """
@@ -24,26 +26,33 @@ from scenarios.generate.families.multilane import (
 )
 from scenarios.generate.knobs import Knob
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.timing import FUTURE
 
+SHARE, CRAWLING = (0.25, 0.6), (0.2, 2.2)  # of the limit; m/s
+EVENT, SOONER = (3.5, 6.5), (0.6, 2.6)  # s after the start at which one comes up, and where the slow one crawls
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2)),
     "lanes": Knob(choices=(2, 2, 3)),
     "lane": Knob(),
-    "share": Knob(0.25, 0.6),
+    "share": Knob(*SHARE),
     "kind": Knob(choices=(0, 1, 1, 2)),
     "rear_gap": Knob(5.0, 40.0),
     "closing": Knob(0.0, 8.0),
     "density": Knob(10.0, 35.0),
     "ahead_gap": Knob(30.0, 80.0),
-    "event": Knob(3.5, 6.5),
+    "event": Knob(*EVENT),
     "background": Knob(0.3, 0.9),
     "bends": Knob(choices=(0, 0, 1)),
+    "crawls": Knob(choices=(0, 0, 1, 1, 1)),
 }
 KINDS = (AgentKind.CONSTRUCTION_VEHICLE, AgentKind.TRUCK, AgentKind.TRUCK)
 FOLLOWING = 1.8  # s behind the slow one at which an undisturbed ego is when it has to decide
 SHIFT_TIME = 3.5  # s that a lane change takes
 LEAST_SLACK, MOST_SLACK = 1.08, 1.65  # of the best gap over the needed one
 YIELDING = 2.0  # m/s2 that the one behind bears
+STOPPING = 1.2  # s that an ego needs more behind one that crawls
+BEHIND = 2.0  # m behind the slow one
+ENOUGH, GAPS = 0.15, 0.2  # share of the free drive behind which staying is hopeless; what gaps count for in hardness
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -51,7 +60,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     road = draw_road({**knobs, "junction": 0.0}, draws, int(knobs["lanes"]), style={"progress": 2.0}, ahead=30.0)
     if road is None:
         return None
-    staged = overlay(road, clock_of(road).arc(knobs["event"]), knobs, draws)
+    event = knobs["event"]
+    if knobs["crawls"]:  # met at once, by an ego that has only just begun to gather speed
+        road = replace(road, speed=0.3 * road.speed)
+        event = float(np.interp(event, EVENT, SOONER))
+    staged = overlay(road, clock_of(road).arc(event), knobs, draws)
     if staged is None:
         return None
     limit = float(road.way.limit[0])
@@ -70,10 +83,13 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     lane = max(options, key=lambda item: item.side * -setting.network.side)  # pass on the faster side
     limit = float(np.interp(arc, setting.way.arc, setting.way.limit))
     v, slow = clock.speed(arc), knobs["share"] * limit
+    if knobs["crawls"]:
+        slow = float(np.interp(knobs["share"], SHARE, CRAWLING))
     elapsed = clock.time(arc) - clock.time(setting.arc)
     kind = KINDS[int(knobs["kind"])]
     size = draw_size(AgentKind.TRUCK, rng)
-    start = arc + PACIFICA.front + 2.0 + FOLLOWING * slow + size[0] / 2 - slow * elapsed
+    rear = arc + PACIFICA.front + BEHIND + max(FOLLOWING * slow, STOPPING * v * knobs["crawls"])  # ego being at arc
+    start = rear + size[0] / 2 - slow * elapsed
     if start - size[0] / 2 < setting.arc + PACIFICA.front + 3.0 + 0.8 * setting.speed:
         return None
     lead = driving(
@@ -93,9 +109,21 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     others, slack = _flow(setting, lane, arc, flow, needed, elapsed, knobs, rng)
     if lead is None:
         return None
-    facts = {"share": round(knobs["share"], 3), "closing": round(closing, 2), "beside_lane": lane.lane}
+    # Staying behind is always safe: what it costs is what makes overtaking worth the trouble.
+    reached = rear + slow * (FUTURE - clock.time(arc)) - BEHIND - PACIFICA.front - clock.arc(0.0)
+    behind = float(np.clip(reached / (clock.arc(FUTURE) - clock.arc(0.0)), 0.0, 1.0))
+    lost = float(np.clip((1.0 - behind) / (1.0 - ENOUGH), 0.0, 1.0))
+    tight = float(np.clip((MOST_SLACK - slack) / (MOST_SLACK - LEAST_SLACK), 0.0, 1.0))
+    slack = 1.8 - 0.8 * ((1.0 - GAPS) * lost + GAPS * tight)
+    facts = {
+        "behind": round(behind, 3),
+        "share": round(slow / limit, 3),
+        "closing": round(closing, 2),
+        "beside_lane": lane.lane,
+    }
     staged = with_event(setting, [lead, *others], [], arc, facts)
-    beside = neighbour_stretches(setting.network, setting.way, setting.arc, setting.way.length - 20.0)
+    # not before the scene starts: who has changed lane by then has nothing left to do
+    beside = neighbour_stretches(setting.network, setting.way, clock.arc(0.0), setting.way.length - 20.0)
     keep = tuple(item for item in beside if item.offset * lane.side > 0.0)
     return replace(
         staged,
