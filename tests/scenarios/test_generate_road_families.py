@@ -65,10 +65,13 @@ def test_f24_stages_a_rule_and_what_breaking_it_meets():  # type: ignore[no-unty
             ahead = np.cos(straight.mouth[2] - staged.way.curve[np.searchsorted(staged.way.arc, staged.event), 2])
             assert ahead > 0.8
             assert any(actor.role == "flow" for actor in staged.actors)
+        elif rule == "u turn":
+            (turner,) = [actor for actor in staged.actors if actor.critical]
+            assert network.roads[0].section.forward == 2 and turner.speed == 0.0
         else:
             assert not network.map.borrow_allowed.any()
             assert any(actor.role == "slow" and actor.critical for actor in staged.actors)
-    assert seen == {"turn only", "one way", "no overtaking"}
+    assert seen == {"turn only", "one way", "no overtaking", "u turn"}
 
 
 def test_two_streams_of_f06_and_f07_become_one():  # type: ignore[no-untyped-def]

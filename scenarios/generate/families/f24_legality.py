@@ -1,7 +1,7 @@
 """F24 legality: what is forbidden would be shorter.
 
 A lane that one has to leave because it only turns off, a one-way street straight ahead, a slow vehicle where nobody
-may overtake.
+may overtake, and somebody else who turns round where it is forbidden.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ from scenarios.generate.crossroads import (
     stage_crossroads,
     surroundings,
 )
+from scenarios.generate.families import f24_u_turn
 from scenarios.generate.families.f11_unprotected_left import critical_gap
 from scenarios.generate.flow import close_up, eased, flow_times, opening_beside, platoon
 from scenarios.generate.geometry import Float
@@ -37,7 +38,7 @@ from scenarios.generate.reference import draw_style
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, run_up
 
-TURN_ONLY, ONE_WAY, NO_OVERTAKING = range(3)
+TURN_ONLY, ONE_WAY, NO_OVERTAKING, U_TURN = range(4)
 NEEDED = (1.2, 12.0)  # s and m between the middles of two vehicles between whom somebody can change lanes
 TIGHT = (0.5, 6.5)  # s and m, the same for two who follow each other closely
 QUEUED = 5
@@ -45,7 +46,7 @@ FASTEST = 7.8  # m/s: from more, who only stops gets a fifth as far as who drive
 PATIENT = 6  # draws in which somebody does; where nobody gets over then, the next have none
 CLOSING = 0.35  # share of scenes in which somebody closes the first gap
 KNOBS = {
-    "rule": Knob(choices=(TURN_ONLY, TURN_ONLY, ONE_WAY, NO_OVERTAKING)),
+    "rule": Knob(choices=(TURN_ONLY, TURN_ONLY, ONE_WAY, NO_OVERTAKING, U_TURN)),
     "limit": Knob(choices=(11.11, 13.89, 13.89, 16.67)),
     "place": Knob(),
     "opening": Knob(1.1, 1.7),
@@ -64,7 +65,7 @@ KNOBS = {
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """The scene of the rule that the knobs name."""
     eased_knobs = {**knobs, "opening": eased(knobs["opening"], draws.attempt)}
-    return (_turn_only, _one_way, _no_overtaking)[int(knobs["rule"])](eased_knobs, draws)
+    return (_turn_only, _one_way, _no_overtaking, f24_u_turn.stage)[int(knobs["rule"])](eased_knobs, draws)
 
 
 def _turn_only(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
