@@ -118,11 +118,13 @@ def undisturbed(path: Float, arc: float, speed: float, rest: float, acceleration
 
 @dataclass(frozen=True)
 class Meeting:
-    """Where an ego that drives like ``drive`` meets somebody: arc length ``arc`` [m] of its way."""
+    """Where an ego that drives like ``drive`` meets somebody: arc length ``arc`` [m] of its way; ``half`` [m] is how
+    far their body reaches from there."""
 
     drive: Approach
     way: Way
     arc: float
+    half: float = HALF_BODY
 
     @property
     def place(self) -> Float:
@@ -141,7 +143,7 @@ class Meeting:
     def demand(self, ahead: float) -> float:
         """Deceleration [m/s2] asked of an ego that sees so many seconds before what comes."""
         room, speed = self.drive.before(self.arc, ahead)
-        room -= HALF_BODY + speed * REACTION + MARGIN
+        room -= self.half + speed * REACTION + MARGIN
         return speed * speed / (2.0 * room) if room > 0.1 else np.inf
 
     def warning(self, demand: float) -> float:

@@ -45,6 +45,7 @@ KNOBS = {
 FEINTS = 0.3  # share
 CROSSING = 0.3  # share of the manoeuvre after which the body is over the line
 LEAST, MOST = (0.8, 3.6), 6.0  # m/s2 asked of an ego that reacts to the first sign of it
+PACE = (0.36, 0.5)  # share of the road's speed at the scene's start: from faster, stopping at once would get far
 LEAST_BRAKE = 0.3  # m/s2
 REACTION = 0.3
 
@@ -67,7 +68,7 @@ class CutIn:
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A road of two to four lanes, and the cut-in where an undisturbed ego is at the drawn time."""
-    road = draw_road(knobs, draws, int(knobs["lanes"]))
+    road = draw_road(knobs, draws, int(knobs["lanes"]), pace=PACE)
     if road is None:
         return None
     staged = overlay(road, clock_of(road).arc(knobs["event"]), knobs, draws)

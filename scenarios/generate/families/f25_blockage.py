@@ -11,6 +11,7 @@ from drive.drivers import Driver
 from drive.scene import Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving
+from scenarios.generate.approach import Meeting, approach_of
 from scenarios.generate.families.multilane import (
     clock_of,
     draw_road,
@@ -27,29 +28,31 @@ from scenarios.generate.setting import Draws, Setting
 KNOBS = {
     "road_class": Knob(choices=(0, 0, 1)),
     "lane": Knob(0.999, 1.0),
-    "notice": Knob(1.6, 3.8),
-    "blocked": Knob(6.0, 12.0),
+    "urgency": Knob(),
+    "blocked": Knob(5.0, 8.0),
     "speed": Knob(1.6, 2.8),
     "kind": Knob(choices=(0, 0, 1)),
     "length": Knob(),
-    "event": Knob(3.5, 5.5),
+    "event": Knob(3.2, 5.2),
     "queue": Knob(choices=(0, 0, 1, 2)),
     "density": Knob(0.3, 1.2),
     "bends": Knob(choices=(0, 0, 1)),
 }
 KERB = 2.1  # m from the lane's centre to the nose that waits, clear of all who keep to their lane
 ACROSS = 1.2  # m beyond the lane's centre at which the nose stops
+NOTICE = 2.5  # s that the ego is given about
+GETTING_GOING = 0.3  # s until one sees that it moves
+PACE = (0.36, 0.48)  # share of the road's speed at the scene's start: there is not much time left to get far
 LATEST = 1.2  # s after its time at which it comes out whatever the ego does
 RATE, BRAKE, LEAVING = 1.5, 2.5, 4.0  # m/s2, m/s2, m/s
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A road with one lane each way, and the yard where an undisturbed ego is soon after the drawn time."""
-    road = draw_road({**knobs, "junction": 0.0}, draws, 1, ahead=28.0)
+    road = draw_road({**knobs, "junction": 0.0}, draws, 1, ahead=28.0, pace=PACE)
     if road is None:
         return None
-    clock = clock_of(road)
-    staged = overlay(road, clock.arc(knobs["event"] + knobs["notice"]), knobs, draws)
+    staged = overlay(road, clock_of(road).arc(knobs["event"] + NOTICE), knobs, draws)
     if staged is None:
         return None
     limit = float(road.way.limit[0])
@@ -62,7 +65,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
 
 
 def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """The yard is at ``arc`` [m]; its truck sets off ``notice`` seconds before the ego would be there."""
+    """The yard is at ``arc`` [m]; its truck sets off when an ego that goes on until then can still stop, by braking at
+    1.6 to 5.2 m/s2 as the knob ``urgency`` says."""
     kerb = setting.network.side
     if any(lane.side * kerb > 0.0 for lane in neighbours(setting.network, setting.way, arc)):
         return None  # another lane lies between the ego's and the kerb
@@ -78,8 +82,10 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     moving = speed / RATE + max(KERB + ACROSS - gathering - braking, 0.0) / speed
     leaving = (size[0] + ACROSS) / LEAVING + LEAVING / (2.0 * RATE)
     waiting = max(knobs["blocked"] - speed / BRAKE - leaving, 0.5)
-    late = max(clock_of(setting).time(arc) - knobs["notice"] + LATEST, 1.0)
-    due = (Trigger.EGO_ARRIVAL, knobs["notice"], place[0], place[1], late)
+    meeting = Meeting(approach_of(setting), setting.way, arc, size[1] / 2)
+    notice = meeting.warning(1.6 + 3.6 * knobs["urgency"]) + GETTING_GOING
+    late = max(meeting.drive.time(arc) - notice + LATEST, 1.0)
+    due = (Trigger.EGO_ARRIVAL, meeting.estimate(notice), place[0], place[1], late)
     events: list[tuple[float, ...]] = [
         (index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0),
         (index, *due, Action.SPEED, RATE, speed),

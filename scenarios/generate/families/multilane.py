@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scenarios.generate.actors import Actor, strollers, traffic
+from scenarios.generate.approach import set_off
 from scenarios.generate.geometry import Float, smooth_step
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, RoadClass, draw_alignment, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
@@ -67,7 +68,7 @@ def clock_of(setting: Setting) -> Clock:
     path = ego_path(setting.way, setting.style)
     row = int(setting.arc / SPACING)
     speed, time = gathering(path[row:], setting.speed)
-    return Clock(SPACING * np.arange(row, len(path)), time - RUN_IN, speed)
+    return Clock(SPACING * np.arange(row, len(path)), time - RUN_IN + setting.rest, speed)
 
 
 def neighbours(network: Network, way: Way, arc: float) -> list[Neighbour]:
@@ -101,12 +102,14 @@ def draw_road(
     *,
     style: dict[str, float] | None = None,
     ahead: float = 24.0,
+    pace: tuple[float, float] | None = None,
 ) -> Setting | None:
     """An empty road of ``lanes`` lanes each way and an ego that drives on it undisturbed.
 
     Knobs read: ``road_class``, ``bends``, ``junction`` and ``lane`` (which lane the ego is in). It begins at a share of
     the road's speed, so that it is still gathering speed when the scene starts. ``ahead`` [s] at the limit is how far
-    the road goes on without a junction.
+    the road goes on without a junction. With ``pace`` it sets off during the run-in, and that is the range of its share
+    of the road's speed when the scene starts.
     """
     rng = draws("map")
     road = CLASS_BY_KNOB[int(knobs["road_class"])]
@@ -121,8 +124,12 @@ def draw_road(
         return None
     way = ways[int(knobs["lane"] * len(ways))]
     driver: Style = draw_style(draws("style"), **(style or {}))
-    entry = float(rng.uniform(*ENTRY)) * float(ego_path(way, driver)[int(arc / SPACING), 4])
-    return Setting(network, way, arc, entry, driver, [], [])
+    path = ego_path(way, driver)
+    share, top, rest = float(rng.uniform(*(pace or ENTRY))), float(path[int(arc / SPACING), 4]), 0.0
+    entry = share * top
+    if pace is not None:
+        entry, rest = set_off(path, arc, entry, driver.acceleration)
+    return Setting(network, way, arc, entry, driver, [], [], rest=rest)
 
 
 def with_background(setting: Setting, draws: Draws, density: float, taken: list[tuple[int, float, float]]) -> Setting:
