@@ -42,7 +42,7 @@ KERB = 2.1  # m from the lane's centre to the nose that waits, clear of all who 
 ACROSS = 1.2  # m beyond the lane's centre at which the nose stops
 NOTICE = 2.5  # s that the ego is given about
 GETTING_GOING = 0.3  # s until one sees that it moves
-PACE = (0.36, 0.48)  # share of the road's speed at the scene's start: there is not much time left to get far
+PACE = (0.52, 0.68)  # of the quickest start: there is not much time left to get far
 LATEST = 1.2  # s after its time at which it comes out whatever the ego does
 RATE, BRAKE, LEAVING = 1.5, 2.5, 4.0  # m/s2, m/s2, m/s
 

@@ -21,6 +21,7 @@ EXPRESSWAY = RoadClass("expressway", (19.44, 22.22, 25.0), (2, 3), (3.5, 3.75), 
 CLASS_BY_KNOB = (COLLECTOR, ARTERIAL, EXPRESSWAY)
 ENTRY = (0.2, 0.5)  # share of the road's speed at which the ego begins the warm-up
 BEARABLE = 30.0  # hazard: the reference brakes for what others can see too, not for what only it knows
+SETTLING, STOPS_WITHIN = 1.34, 2.25  # s: ``v^2 / 4 + SETTLING v``, a stop's length [m]; as a time at the limit
 SEAM = 12.0  # m at the ends of a lane that no event reaches into
 
 
@@ -108,8 +109,8 @@ def draw_road(
 
     Knobs read: ``road_class``, ``bends``, ``junction`` and ``lane`` (which lane the ego is in). It begins at a share of
     the road's speed, so that it is still gathering speed when the scene starts. ``ahead`` [s] at the limit is how far
-    the road goes on without a junction. With ``pace`` it sets off during the run-in, and that is the range of its share
-    of the road's speed when the scene starts.
+    the road goes on without a junction. With ``pace`` it sets off during the run-in, and that is the range of its speed
+    when the scene starts, as a share of :func:`quickest`.
     """
     rng = draws("map")
     road = CLASS_BY_KNOB[int(knobs["road_class"])]
@@ -125,11 +126,18 @@ def draw_road(
     way = ways[int(knobs["lane"] * len(ways))]
     driver: Style = draw_style(draws("style"), **(style or {}))
     path = ego_path(way, driver)
-    share, top, rest = float(rng.uniform(*(pace or ENTRY))), float(path[int(arc / SPACING), 4]), 0.0
-    entry = share * top
-    if pace is not None:
-        entry, rest = set_off(path, arc, entry, driver.acceleration)
+    entry, rest = float(rng.uniform(*(pace or ENTRY))), 0.0
+    if pace is None:
+        entry *= float(path[int(arc / SPACING), 4])
+    else:
+        entry, rest = set_off(path, arc, entry * quickest(section.limit), driver.acceleration)
     return Setting(network, way, arc, entry, driver, [], [], rest=rest)
+
+
+def quickest(limit: float) -> float:
+    """Speed [m/s] at the start from which a comfortable stop gets a fifth as far as one gets in a scene that costs some
+    time, on a road of this ``limit`` [m/s]."""
+    return float(2.0 * (np.sqrt(SETTLING**2 + STOPS_WITHIN * limit) - SETTLING))
 
 
 def with_background(setting: Setting, draws: Draws, density: float, taken: list[tuple[int, float, float]]) -> Setting:
