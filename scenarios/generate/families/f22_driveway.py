@@ -30,6 +30,7 @@ AHEAD = (0.1, 2.1)  # s between its being in the way and the arrival of an ego t
 DRIVING = 16.0  # s for which who has come out needs road
 MARGIN = 0.15  # m of the ego's corridor
 WAIT_BEHIND = 2.5  # m: where one lets somebody out
+FORESIGHT = 4.0  # s: who looks further ahead stops long before somebody who comes out only when it is near
 NEVER = 60.0  # s
 LIMITS = (8.33, 8.33, 11.11)  # m/s
 HEDGE = 0.35  # share of streets with hedges instead of parked cars
@@ -78,7 +79,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         street.style,
         actors,
         events,
-        bearable=60.0,
+        bearable=20.0,
+        foresight=FORESIGHT,
         event=street.event,
         rest=rest,
         occlusion=True,
