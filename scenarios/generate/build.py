@@ -202,6 +202,8 @@ def _finish(
     check_reference(scenario)
     if rolled.half_way:
         raise Rejected("reference: does not get past")
+    if rolled.unlawful:
+        raise Rejected("reference: does not give way")
     speed = scenario.reference[scenario.start :, Ego.VX]
     gathering = max(float(scenario.reference[scenario.start, Ego.AX]), 0.0)
     _check_standing(float(speed.sum()) * DT, float(speed[0]), gathering, recipe, attempt)

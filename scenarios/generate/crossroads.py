@@ -19,7 +19,7 @@ from scenarios.generate.layout import JunctionDraw, Layout, RoadClass, draw_alig
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import Way, at_arc, ego_ways, way_along
 from scenarios.generate.reference import Style, draw_style, ego_path, free_times
-from scenarios.generate.search import SPACING
+from scenarios.generate.search import LOOK, SPACING
 from scenarios.generate.setting import Draws
 from scenarios.generate.timing import RUN_IN, reach, run_up
 
@@ -242,7 +242,8 @@ def set_off(path: Float, arc: float, speed: float, acceleration: float) -> Float
     driven = np.empty(400)
     for step in range(len(driven)):
         driven[step] = arc
-        top = max(float(path[min(int((arc + 0.4 * speed) / SPACING), len(path) - 1), 4]), 0.3)
+        here, ahead = (min(int((arc + look * speed) / SPACING), len(path) - 1) for look in (0.0, LOOK))
+        top = max(float(min(path[here, 4], path[ahead, 4])), 0.3)
         pedal = acceleration * (1.0 - (speed / top) ** 4) if speed <= top else max((top - speed) / 0.8, -2.0)
         arc += (speed + 0.5 * pedal * DT) * DT
         speed = max(speed + pedal * DT, 0.0)
@@ -254,7 +255,8 @@ def draw_gaps(
 ) -> list[float]:
     """Times [s] at which vehicles of a flow come by: log-normal gaps below ``most``, and one of ``best`` [s].
 
-    One comes at ``anchor``; the first of them not before ``best_from`` is followed by the best gap.
+    One comes at ``anchor``, and one at ``best_from`` (a little later if that is too close to the one before), who is
+    followed by the best gap: nobody has to wait for longer than the scene means it.
     """
 
     def gap() -> float:
@@ -269,7 +271,10 @@ def draw_gaps(
             times.append(times[-1] + best)
             used = True
         else:
-            times.append(times[-1] + gap())
+            following = times[-1] + gap()
+            if not used:
+                following = min(following, max(best_from, times[-1] + 1.2))
+            times.append(following)
     return times
 
 

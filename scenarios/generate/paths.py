@@ -190,3 +190,15 @@ def heading_of(points: Float, row: int = 0) -> float:
     row = min(row, len(points) - 2)
     step = points[row + 1] - points[row]
     return float(wrap_angle(np.arctan2(step[1], step[0])))
+
+
+def meeting_arc(way: Way, line: Float) -> float | None:
+    """Arc length [m] at which a way crosses a segment ``[2, 2]``, or None."""
+    step = line[1] - line[0]
+    side = step[0] * (way.curve[:, 1] - line[0, 1]) - step[1] * (way.curve[:, 0] - line[0, 0])
+    for row in np.flatnonzero(side[:-1] * side[1:] <= 0.0):
+        t = side[row] / (side[row] - side[row + 1]) if side[row] != side[row + 1] else 0.0
+        point = way.curve[row, :2] + t * (way.curve[row + 1, :2] - way.curve[row, :2])
+        if 0.0 <= np.dot(point - line[0], step) / np.dot(step, step) <= 1.0:
+            return float(way.arc[row] + t * (way.arc[row + 1] - way.arc[row]))
+    return None

@@ -12,7 +12,6 @@ from scipy.ndimage import gaussian_filter1d
 
 from drive.geometry import wrap_angle
 from drive.kernels.traffic_world import FAR
-from drive.map import StopCause
 from drive.scene import DT, Lights
 from drive.traffic import TrafficState, TrafficWorld, copy_traffic
 from drive.vehicle import PACIFICA, Ego
@@ -21,12 +20,12 @@ from scenarios.generate.junction import Kind, Movement
 from scenarios.generate.manoeuvres import ACROSS, begun, is_settled, options
 from scenarios.generate.marked import on_way
 from scenarios.generate.network import Network
-from scenarios.generate.paths import Way, resample
+from scenarios.generate.paths import Way, meeting_arc, resample
+from scenarios.generate.priority import find_claims, first_claims, not_yet_stopped, owed, sign_arcs
 from scenarios.generate.search import (
-    BEFORE_SIGN,
     MOTION_COLUMNS,
     SPACING,
-    STANDING,
+    STOPPED,
     Others,
     Task,
     pose_beside,
@@ -44,6 +43,8 @@ NO_STRETCHES = np.zeros((0, 5))
 VEHICLE = np.array((PACIFICA.length, PACIFICA.width, PACIFICA.rear_axle_to_center))
 WAIT_BEFORE = 1.0
 PACE, PACE_LENGTH = 0.04, 8.0  # how much people's pace changes without a reason, and over which length [m]
+YAW_RATE, YAW_ACCELERATION = 0.31, 0.7  # rad/s, rad/s2
+TURNING, WIDE = 1.2, 0.01  # m/s2, 1/m: lateral acceleration in turns of less than half the radius of a wide bend
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def ego_path(way: Way, style: Style) -> Float:
     bend = np.maximum(np.abs(curve[:, 3]), 1e-6)
     change = np.maximum(np.abs(np.gradient(curve[:, 3], SPACING)), 1e-6)
     speed = np.interp(stations, way.arc, way.limit) * style.factor * _wander(style.wander, len(stations))
-    speed = np.minimum.reduce((speed, np.sqrt(style.lateral / bend), 0.6 / bend, np.sqrt(0.9 / change)))
+    lateral = style.lateral + (min(style.lateral, TURNING) - style.lateral) * np.clip((bend - WIDE) / WIDE, 0.0, 1.0)
+    speed = np.minimum.reduce((speed, np.sqrt(lateral / bend), YAW_RATE / bend, np.sqrt(YAW_ACCELERATION / change)))
     slope = 2.0 * 1.5 * stations
     square = np.minimum.accumulate((np.maximum(speed, 1.5) ** 2 + slope)[::-1])[::-1] - slope
     turned = np.concatenate(((0.0,), np.cumsum(np.abs(np.diff(curve[:, 2])))))
@@ -114,18 +116,6 @@ def free_times(path: Float) -> Float:
     """Time [s] at which an undisturbed ego passes each row of its path, from row 0."""
     speed = path[:, 4]
     return np.concatenate(((0.0,), np.cumsum(SPACING * 2.0 / (speed[1:] + speed[:-1]))))
-
-
-def meeting_arc(way: Way, line: Float) -> float | None:
-    """Arc length [m] at which a way crosses a segment ``[2, 2]``, or None."""
-    step = line[1] - line[0]
-    side = step[0] * (way.curve[:, 1] - line[0, 1]) - step[1] * (way.curve[:, 0] - line[0, 0])
-    for row in np.flatnonzero(side[:-1] * side[1:] <= 0.0):
-        t = side[row] / (side[row] - side[row + 1]) if side[row] != side[row + 1] else 0.0
-        point = way.curve[row, :2] + t * (way.curve[row + 1, :2] - way.curve[row, :2])
-        if 0.0 <= np.dot(point - line[0], step) / np.dot(step, step) <= 1.0:
-            return float(way.arc[row] + t * (way.arc[row + 1] - way.arc[row]))
-    return None
 
 
 def ego_task(
@@ -156,13 +146,19 @@ def ego_task(
         rings.append((*item.line.mean(axis=0), *across, marked.right, marked.left))
         holds.append(marked.begin - WAIT_BEFORE)
     waits, boxes = junction_places(network, way)
+    signs = sign_arcs(network, way)
+    claims, claimed = find_claims(network, way, lights)
+    waits += first_claims(claims, way)
     return Task(
         path=path,
         lines=np.array(sorted(lines), np.float64).reshape(-1, 2),
         crossings=np.array(crossings, np.float64).reshape(-1, 2),
         rings=np.array(rings, np.float64).reshape(-1, 7),
         holds=np.array(sorted({*holds, *waits}), np.float64),
-        signs=sign_arcs(network, way),
+        signs=np.column_stack((signs, np.full(len(signs), float(STOPPED)))),
+        claims=claims,
+        claimed=claimed,
+        owed=np.zeros((len(claims), 0, 2)),
         boxes=boxes,
         style=style.row(),
         vehicle=VEHICLE,
@@ -210,27 +206,6 @@ def junction_places(network: Network, way: Way) -> tuple[list[float], Float]:
     return waits, np.array(boxes, np.float64).reshape(-1, 2)
 
 
-def sign_arcs(network: Network, way: Way) -> Float:
-    """Arc lengths ``[*]`` [m] of the stop signs' lines that a way crosses, ascending."""
-    found = []
-    for line in np.flatnonzero(network.map.stop_cause == StopCause.STOP_SIGN):
-        closed = network.map.stop_lanes[network.map.stop_lanes_ptr[line] : network.map.stop_lanes_ptr[line + 1]]
-        arc = meeting_arc(way, network.map.stop_segment[line]) if np.isin(closed, way.lanes).any() else None
-        if arc is not None:
-            found.append(arc)
-    return np.array(sorted(found), np.float64)
-
-
-def _not_yet_stopped(signs: Float, motion: Float) -> Float:
-    """The signs' lines that the drive so far has neither passed nor stopped at."""
-    front = motion[:, 0] + PACIFICA.front
-    standing = front[motion[:, 1] < STANDING]
-    return np.array(
-        [arc for arc in signs if front[-1] <= arc and not ((standing > arc - BEFORE_SIGN) & (standing <= arc)).any()],
-        np.float64,
-    )
-
-
 def drive(
     world: TrafficWorld,
     state: TrafficState,
@@ -241,19 +216,21 @@ def drive(
     plan: Float,
     rest: int = 0,
     foresight: float | None = None,
-) -> Float:
-    """Fill ``motion [K+1, 6]`` from its row 0 on, moving ``state`` and ``others`` along; returns the last plan.
+) -> tuple[Float, float]:
+    """Fill ``motion [K+1, 6]`` from its row 0 on, moving ``state`` and ``others`` along; returns the last plan, and the
+    time [s] for which it was in the way of those who go first.
 
     Every second the options are rolled for ``foresight`` [s] (None: six, eight where the ego may leave its lane) and
     the cheapest is driven. Driving on is taken without trying anything else while its hazard is below ``bearable`` and,
     where there would be another way, it hardly delays. A standing ego stays where it is for the first ``rest`` samples.
     """
     scratch = copy_traffic(state)
-    last, at, before = len(motion) - 1, 0, 0
+    last, at, before, unlawful = len(motion) - 1, 0, 0, 0.0
     horizon, every = (FAR_HORIZON, OFTEN) if len(task.beside) else (HORIZON, EVERY)
     if foresight is not None:
         horizon = round(foresight / DT)
     trial = np.empty((horizon + 1, MOTION_COLUMNS))
+    task = task._replace(owed=owed(task.claimed, world))
     signs = task.signs
     while at < rest:
         steps = min(EVERY, rest - at)
@@ -262,13 +239,13 @@ def drive(
         motion[at + 1 : at + steps + 1] = trial[1 : steps + 1]
         at += steps
     while at < last:
-        task = task._replace(signs=_not_yet_stopped(signs, motion[: at + 1]))
+        task = task._replace(signs=not_yet_stopped(signs, motion[: at + 1]))
         plan = begun(plan, motion[at])
         steps = min(horizon, last - at)
         least, chosen, best = np.inf, 0, None
         for option in options(task, motion[at], plan, steps >= LOOKING):
             _overwrite(scratch, state)
-            cost, hazard = roll(
+            cost, hazard, _ = roll(
                 world, scratch, others, task, option.candidate, option.plan, motion[at], at, steps, trial, least
             )
             content = hazard < bearable and (
@@ -287,10 +264,11 @@ def drive(
         assert best is not None
         before, plan = chosen, best.plan
         steps = min(every, last - at)
-        roll(world, state, others, task, best.candidate, plan, motion[at], at, steps, trial, np.inf)
+        owing = roll(world, state, others, task, best.candidate, plan, motion[at], at, steps, trial, np.inf)[2]
+        unlawful += owing
         motion[at + 1 : at + steps + 1] = trial[1 : steps + 1]
         at += steps
-    return plan
+    return plan, unlawful
 
 
 def _overwrite(into: TrafficState, source: TrafficState) -> None:

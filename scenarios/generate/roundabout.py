@@ -25,6 +25,7 @@ from scenarios.generate.nodes import Built, InnerRoad, band, connector, lane_end
 
 LEAST_SECTOR = 2.5  # m
 LEAST_RADIUS = 5.5  # m, of entries and exits
+WIDENING = 0.5  # m on either side: bodies that turn need more room than lanes
 LINE_BACK = 0.8  # m between the ring's edge and a yield line
 
 
@@ -124,7 +125,7 @@ class Roundabout:
             curve = offset(self._arc(angle - span, 2.0 * span), self.ring.lane_offset(lane, forward=True))
             curve[-1, :3] = lane_end(legs[1], lane, inward=False)
             found.append(connector(legs, (2, lane, 1, lane), Movement.THROUGH, curve))
-        gutter = self.ring.gutter
+        gutter = self.ring.gutter + WIDENING
         bands = [band(item, gutter) for item in found]
         bands.append(ribbon(self._arc(angle - span, 2.0 * span), gutter, lanes * self.ring.width + gutter))
         outline, paved = paving(bands)

@@ -28,11 +28,13 @@ LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True)
 class Rolled:
-    """A scenario without checks, its compiled traffic, and whether its reference ends half way round something."""
+    """A scenario without checks, its compiled traffic, whether its reference ends half way round something, and whether
+    it does not give way where it has to."""
 
     scenario: Scenario
     world: TrafficWorld
     half_way: bool
+    unlawful: bool
 
 
 def apart(setting: Setting) -> NDArray[np.bool_]:
@@ -90,31 +92,32 @@ class Trial:
         warm = self._warm_scenario(actors, begin)
         stay = straight_plan(self.setting.side)
         rest, steps = round(self.setting.rest / DT), WARM_STEPS + HISTORY_STEPS
-        motion, others, plan = self._drive(warm, compile_traffic(warm, "idm"), begin, steps, stay, rest)
+        motion, others, plan, _ = self._drive(warm, compile_traffic(warm, "idm"), begin, steps, stay, rest)
         if guilty := touching(others, path_states(self.task.path, motion)):
             return guilty
         history = slice(WARM_STEPS, WARM_STEPS + HISTORY_STEPS + 1)
         scenario = self._scenario(actors, others, history, motion)
         world = compile_traffic(scenario, "idm")
-        motion_after, _, _ = self._drive(scenario, world, motion[-1], FUTURE_STEPS, plan)
+        motion_after, _, _, unlawful = self._drive(scenario, world, motion[-1], FUTURE_STEPS, plan)
         reference = rounded_states(path_states(self.task.path, np.concatenate((motion[WARM_STEPS:], motion_after[1:]))))
         _forget_the_future(reference)
         scenario = replace(scenario, reference=reference)
         final = roll_scenario(scenario, world=world)
         if guilty := touching(final, path_states(self.task.path, motion_after)):
             return guilty
-        return Rolled(with_future(scenario, final), world, stands_half_way(motion_after) or self._held_up(motion_after))
+        held_up = stands_half_way(motion_after) or self._held_up(motion_after)
+        return Rolled(with_future(scenario, final), world, held_up, unlawful > 0.0)
 
     def _drive(
         self, scenario: Scenario, world: TrafficWorld, begin: Float, steps: int, plan: Float, rest: int = 0
-    ) -> tuple[Float, Others, Float]:
+    ) -> tuple[Float, Others, Float, float]:
         state = start_traffic(world, scenario)
         others = first_sample(scenario, steps)
         motion = np.zeros((steps + 1, MOTION_COLUMNS))
         motion[0] = begin
         setting = self.setting
-        plan = drive(world, state, others, self.task, motion, setting.bearable, plan, rest, setting.foresight)
-        return motion, others, plan
+        plan, unlawful = drive(world, state, others, self.task, motion, setting.bearable, plan, rest, setting.foresight)
+        return motion, others, plan, unlawful
 
     def _held_up(self, motion: Float) -> bool:
         """True if the drive never gets past what a stretch beside its lane leads round, or stays where it began beside

@@ -6,8 +6,7 @@ from drive.drivers import WALKING_SPEED, Driver
 from drive.scene import Action, AgentKind, Trigger
 from scenarios.generate.actors import Actor, crossing_line, draw_size, walking
 from scenarios.generate.crossroads import Crossroads
-from scenarios.generate.paths import at_arc
-from scenarios.generate.reference import meeting_arc
+from scenarios.generate.paths import at_arc, meeting_arc
 from scenarios.generate.timing import walk_time
 
 

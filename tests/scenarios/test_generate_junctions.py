@@ -11,7 +11,8 @@ from scenarios.generate import Recipe, build
 from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.network import is_major
-from scenarios.generate.reference import meeting_arc, sign_arcs
+from scenarios.generate.paths import meeting_arc
+from scenarios.generate.priority import sign_arcs
 from scenarios.generate.signals import Phasing, SignalPlan, draw_lights
 from tests.scenarios.generated import NAMESPACE, scene, setting
 
@@ -45,7 +46,7 @@ def _stopped_scenes() -> list[tuple[Scenario, object, float]]:
     return found
 
 
-def test_the_reference_stands_in_the_two_metres_before_a_stop_sign():  # type: ignore[no-untyped-def]
+def test_the_reference_stands_for_three_seconds_in_the_metre_before_a_stop_sign():  # type: ignore[no-untyped-def]
     seen = _stopped_scenes()
     assert len(seen) >= 2
     for made, staged, line in seen:
@@ -55,7 +56,7 @@ def test_the_reference_stands_in_the_two_metres_before_a_stop_sign():  # type: i
         if front[-1] <= line:
             continue
         standing = made.reference[:, Ego.VX] < 0.1
-        assert (standing & (front > line - 2.3) & (front <= line + 0.3)).any()
+        assert (standing & (front > line - 1.3) & (front <= line + 0.3)).sum() >= 31
 
 
 def test_the_ego_of_a_minor_crossing_gives_way_to_every_other_leg_of_the_major_road():  # type: ignore[no-untyped-def]

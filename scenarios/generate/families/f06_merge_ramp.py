@@ -34,7 +34,7 @@ KNOBS = {
     "pace": Knob(0.75, 0.95),
     "trucks": Knob(0.0, 0.4),
     "courtesy": Knob(),
-    "entry": Knob(0.5, 0.9),
+    "entry": Knob(0.25, 0.6),
     "merger": Knob(-0.8, 0.6),
     "ahead": Knob(),
 }

@@ -32,11 +32,11 @@ from scenarios.generate.walkers import cross_behind
 KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2, 2, 3)),
     "signal": Knob(choices=(0, 1)),
-    "arrival": Knob(4.0, 6.5),
+    "arrival": Knob(3.2, 5.2),
     "offset": Knob(-0.6, 0.0),
     "median_gap": Knob(2.4, 3.6),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.5, 3.0),
+    "best_after": Knob(0.3, 2.0),
     "amber": Knob(),
     "change": Knob(),
     "people": Knob(),
@@ -68,7 +68,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     walks = knobs["people"] < 0.4
     control = Control.SIGNAL if signal else Control.YIELD
     wish = Wish(shape, control, Movement.LEFT, False, knobs["arrival"], crosswalks=walks or rng.random() < 0.3)
-    cross = stage_crossroads(wish, road, section, side, draws, rest=(1.0, 1.8))
+    cross = stage_crossroads(wish, road, section, side, draws, rest=(0.8, 1.6))
     if cross is None:
         return None
     opposite = cross.leg(Movement.THROUGH)

@@ -27,16 +27,17 @@ from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.sight import build_up
 
 CRITICAL = {Movement.THROUGH: 6.5, Movement.RIGHT: 6.2, Movement.LEFT: 7.1}  # s
+STOPPING, EARLIER = 4.0, 2.0  # s: what a full stop at a sign costs; who has to stop comes sooner
 INSISTING = 0.35  # share of the drivers on the major road who brake for nobody
 KNOBS = {
     "shape": Knob(choices=(0, 0, 0, 1)),
     "turn": Knob(),
     "stop_sign": Knob(choices=(0, 1)),
-    "arrival": Knob(6.0, 8.5),
+    "arrival": Knob(5.0, 7.5),
     "offset": Knob(-0.6, 0.0),
     "volume": Knob(300.0, 900.0),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.5, 4.0),
+    "best_after": Knob(0.3, 2.5),
     "dawdler": Knob(),
     "lanes": Knob(choices=(1, 1, 1, 2)),
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
@@ -57,7 +58,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if shape is Shape.STEM and turn is Movement.THROUGH:
         turn = Movement.LEFT
     control = Control.STOP if knobs["stop_sign"] > 0.5 else Control.YIELD
-    wish = Wish(shape, control, turn, True, knobs["arrival"])
+    arrival = knobs["arrival"] - (EARLIER if control is Control.STOP else 0.0)
+    wish = Wish(shape, control, turn, True, arrival)
     cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.7, 1.5))
     if cross is None:
         return None
@@ -76,7 +78,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     best = needed * knobs["quality"]
     # both flows together, as headways of one process
     median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.42 * needed))
-    stop = 2.0 if control is Control.STOP else 0.5
+    stop = STOPPING if control is Control.STOP else 0.5
     times = draw_gaps(
         cast,
         there + knobs["offset"],

@@ -40,7 +40,7 @@ KNOBS = {
     "deadlock_time": Knob(2.0, 4.0),
     "turn": Knob(),
     "shape": Knob(choices=(0, 0, 1)),
-    "arrival": Knob(6.0, 8.5),
+    "arrival": Knob(5.0, 7.5),
     "sight": Knob(10.0, 60.0),
     "density": Knob(0.1, 0.6),
 }

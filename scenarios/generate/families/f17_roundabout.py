@@ -21,13 +21,14 @@ from scenarios.generate.layout import (
     stub_length,
 )
 from scenarios.generate.network import Network, build_network
-from scenarios.generate.paths import Way, at_arc, ego_ways, shortest_way
-from scenarios.generate.reference import Style, draw_style, ego_path, meeting_arc
+from scenarios.generate.paths import Way, at_arc, ego_ways, meeting_arc, shortest_way
+from scenarios.generate.reference import Style, draw_style, ego_path
 from scenarios.generate.roundabout import draw_roundabout
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, ego_start, reach, run_up
 
-CRITICAL_GAP = 4.2  # s between two who circulate that a driver needs to enter
+CRITICAL_GAP = 4.8  # s between two who circulate that a driver needs to enter and make nobody brake
+LONGEST_GAP = 3.6  # s, of those that will not do
 KNOBS = {
     "lanes": Knob(choices=(1, 1, 1, 2)),
     "legs": Knob(choices=(3, 4, 4, 4, 5)),
@@ -35,16 +36,16 @@ KNOBS = {
     "size": Knob(),
     "flatness": Knob(),
     "limit": Knob(choices=(6.94, 8.33, 8.33)),
-    "arrival": Knob(3.0, 6.0),
+    "arrival": Knob(2.5, 5.0),
     "first_gap": Knob(-1.0, 1.5),
     "gap_median": Knob(2.2, 3.4),
-    "before": Knob(choices=(1, 2, 2, 3, 3, 4)),
+    "before": Knob(choices=(1, 1, 2, 2, 3)),
     "opening": Knob(1.0, 1.7),
     "leaving": Knob(0.0, 0.5),
     "cyclist": Knob(),
     "density": Knob(0.2, 0.9),
 }
-START_SPEED = (0.3, 2.0)  # m/s
+REST = (1.4, 2.8)  # s
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -62,7 +63,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
             break
     else:
         return None
-    limit, pace = section.limit, float(draws("pace").uniform(*START_SPEED))
+    limit, rest = section.limit, float(draws("pace").uniform(*REST))
     ahead = 0.9 * limit * (RUN_IN + knobs["arrival"])
     stub = draw_alignment(stub_length(limit), limit, rng, 1, (0.05, 0.3))
     first = draw_alignment(run_up(limit) + ahead, limit, rng, 1, (0.05, 0.3))
@@ -78,7 +79,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     line = _entry(network, way)
     if line is None:
         return None
-    start = ego_start(path, line - PACIFICA.front, knobs["arrival"], pace / limit)
+    start = ego_start(path, line - PACIFICA.front, knobs["arrival"], 0.0, rest)
     if start is None:
         return None
     arc, speed = start
@@ -93,7 +94,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(limit), 8, [*own, *arriving, *ring])
     actors += strollers(network, draws("strollers"), int(draws("count").integers(0, 4)), middle, 60.0)
     facts = {"legs": legs, "leave": leave, "arrival": round(arrival - RUN_IN, 2)}
-    return Setting(network, way, arc, speed, style, actors, events, event=line, slack=knobs["opening"], facts=facts)
+    return Setting(
+        network, way, arc, speed, style, actors, events, event=line, slack=knobs["opening"], facts=facts, rest=rest
+    )
 
 
 def _entry(network: Network, way: Way) -> float | None:
@@ -113,7 +116,7 @@ def _stream(
     if not stays:
         return [], []
     opening = arrival + knobs["first_gap"] + 2.2 * (knobs["before"] - 1.0)
-    flow = (knobs["gap_median"], 0.25, 1.8, 0.85 * CRITICAL_GAP)
+    flow = (knobs["gap_median"], 0.25, 1.8, LONGEST_GAP)
     times = flow_times(rng, (opening, opening + knobs["opening"] * CRITICAL_GAP), flow, (1.5, arrival + 12.0))
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []

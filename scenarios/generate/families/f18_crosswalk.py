@@ -30,8 +30,8 @@ from scenarios.generate.junction import Control
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, CrossingDraw, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
-from scenarios.generate.paths import at_arc, ego_ways, heading_of
-from scenarios.generate.reference import draw_style, ego_path, meeting_arc
+from scenarios.generate.paths import at_arc, ego_ways, heading_of, meeting_arc
+from scenarios.generate.reference import draw_style, ego_path
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.timing import RUN_IN, reach, run_up, walk_time
 

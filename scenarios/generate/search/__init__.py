@@ -11,17 +11,22 @@ from scenarios.generate.search.lateral import (
     pose_at,
     pose_beside,
 )
-from scenarios.generate.search.roll import roll
-from scenarios.generate.search.task import BEFORE_SIGN, STANDING, Others, Task
+from scenarios.generate.search.priority import CLAIM_BEGIN, CLAIM_COLUMNS
+from scenarios.generate.search.roll import LOOK, roll
+from scenarios.generate.search.task import BEFORE_SIGN, STANDING, STOPPED, Others, Task
 
 __all__ = [
     "BEFORE_SIGN",
+    "CLAIM_BEGIN",
+    "CLAIM_COLUMNS",
+    "LOOK",
     "MOTION_COLUMNS",
     "NEVER",
     "PLAN_COLUMNS",
     "SPACING",
     "SPEED",
     "STANDING",
+    "STOPPED",
     "Others",
     "Task",
     "offset_at",

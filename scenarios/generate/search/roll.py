@@ -36,6 +36,7 @@ from scenarios.generate.search.lateral import (
 )
 from scenarios.generate.search.lead import is_free, lead_beside, nearest_lead, red_line
 from scenarios.generate.search.price import price
+from scenarios.generate.search.priority import UNLAWFUL, in_the_way
 from scenarios.generate.search.task import (
     BEFORE_SIGN,
     DT,
@@ -58,12 +59,14 @@ from scenarios.generate.search.task import (
     Task,
 )
 
-MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.2
+MAX_ACCELERATION, MAX_BRAKING, MAX_JERK = 1.8, 3.3, 2.05
+LOOK = 0.8  # s: as far ahead as braking lags behind
 PASSING = 20  # samples for which a candidate's slower pace or brake lasts
 YAW_RATE, YAW_ACCELERATION, LATERAL_ACCELERATION = 0.7, 1.4, 2.9  # rad/s, rad/s2, m/s2: beyond, nobody is comfortable
 ROUGH = 600.0  # per second and share of excess
 ASIDE = 0.1  # per second out of the own lane: what has no reason ends
 ONCOMING_TIME, STRANDED = 4.0, 150.0  # s, cost: a drive must not end in front of somebody who comes the other way
+AT_SIGN = 0.1  # m before a stop sign's line; one stands a little before
 STUCK = 10.0  # cost of ending half way across, before something
 
 
@@ -84,7 +87,8 @@ def next_acceleration(
     path, style, vehicle = task.path, task.style, task.vehicle
     # A slower pace or a brake is for a moment: who only puts off an event meets it in the end.
     factor, firm = (1.0, 0.0) if passed else (candidate[FACTOR], candidate[FIRM])
-    top = max(path[min(int((arc + 0.4 * v) / SPACING), len(path) - 1), SPEED] * factor, 0.3)
+    top = path[min(int(arc / SPACING), len(path) - 1), SPEED]
+    top = max(min(top, path[min(int((arc + LOOK * v) / SPACING), len(path) - 1), SPEED]) * factor, 0.3)
     top = min(top, cap)
     accelerate, brake = style[STYLE_ACCELERATION], style[STYLE_DECELERATION]
     ratio = v / top
@@ -137,19 +141,20 @@ def roll(
     steps: int,
     motion: Float,
     give_up: float,
-) -> tuple[float, float]:
-    """Drive one candidate for ``steps`` samples from sample ``k``; returns its cost and the part of it that is hazard,
-    and writes ``motion [steps + 1, 6]`` (columns of a motion row; row 0 is ``start``). Stops early when the cost
-    exceeds ``give_up``."""
+) -> tuple[float, float, float]:
+    """Drive one candidate for ``steps`` samples from sample ``k``; returns its cost, the part of it that is hazard, and
+    the time [s] for which it is in the way of those who go first. Writes ``motion [steps + 1, 6]`` (columns of a motion
+    row; row 0 is ``start``). Stops early when the cost exceeds ``give_up``."""
     path, style, vehicle = task.path, task.style, task.vehicle
     for column in range(MOTION_COLUMNS):
         motion[0, column] = start[column]
-    hazard, effort = 0.0, 0.0
+    hazard, effort, unlawful = 0.0, 0.0, 0.0
     length, width, to_center = vehicle[LENGTH], vehicle[WIDTH], vehicle[TO_CENTER]
     free_arc, free_speed = start[ARC], start[MOVING]
     straight = is_straight(plan, start[ARC])
     gap, lead, turning = FAR, 0.0, 0.0
     sign = 0 * k  # not a literal: that would have callees compiled again
+    stood = 0 * k
     for n in range(steps):
         at = k + n
         arc, v, a = motion[n, ARC], motion[n, MOVING], motion[n, PEDAL]
@@ -164,12 +169,14 @@ def roll(
         front = arc + to_center + 0.5 * length
         stop = min(red_line(task.lines, world.light, world.begin[0] + at, front, v), candidate[STOP])
         cap = FAR if straight else plan_cap(plan, arc)
-        while sign < len(task.signs) and (
-            front > task.signs[sign] or (v < STANDING and front > task.signs[sign] - BEFORE_SIGN)
-        ):
-            sign += 1
         if sign < len(task.signs):
-            stop = min(stop, task.signs[sign] - 0.6)
+            before = task.signs[sign, 0] - front
+            if v < STANDING and before < BEFORE_SIGN:
+                stood += 1
+            if before < 0.0 or stood >= task.signs[sign, 1]:
+                sign, stood = sign + 1, 0 * k
+        if sign < len(task.signs):
+            stop = min(stop, task.signs[sign, 0] - AT_SIGN)
         new_a = next_acceleration(task, candidate, n >= PASSING, arc, v, a, gap, lead, stop, cap)
         new_v = v + new_a * DT
         if new_v < 0.04 and new_a <= 0.0:
@@ -199,6 +206,13 @@ def roll(
         jerk = (new_a - a) / DT
         effort += style[WEIGHT_COMFORT] * (0.5 * (new_a / 1.5) ** 2 + 0.3 * (jerk / 2.0) ** 2) * DT
         hazard += price(world, others, task, motion, n, at, gap, lead, aside) * DT
+        if len(task.claims):
+            middle = motion[n + 1, ARC] + to_center
+            ends = middle + 0.5 * length, middle - 0.5 * length
+            owing = in_the_way(state, others, task, cx, cy, ends[0], ends[1], new_v, at + 1)
+            hazard += owing * DT
+            if owing >= UNLAWFUL:
+                unlawful += DT
         if not straight:
             away = abs(motion[n + 1, OFFSET])
             effort += (ASIDE * min(away, 1.0) + plan[PRICE] * away) * DT
@@ -211,7 +225,7 @@ def roll(
         free_speed = min(free_speed + style[STYLE_ACCELERATION] * DT, max(free_top, free_speed - 2.0 * DT))
         free_arc += free_speed * DT
         if hazard + effort > give_up:
-            return hazard + effort, hazard
+            return hazard + effort, hazard, unlawful
     if not straight:
         arc, v = motion[steps, ARC], motion[steps, MOVING]
         oncoming = lead < -0.5 and gap < ONCOMING_TIME * (v - lead)
@@ -222,4 +236,4 @@ def roll(
     if len(task.beside) > 0:  # what pays only later has begun to pay if the ego is fast by then
         effort += style[WEIGHT_PROGRESS] * 4.0 * max(1.0 - motion[steps, MOVING] / max(free_speed, 1.0), 0.0)
     lost = 1.0 - (motion[steps, ARC] - start[ARC]) / max(free_arc - start[ARC], 1.0)
-    return hazard + effort + style[WEIGHT_PROGRESS] * 10.0 * max(lost, 0.0), hazard
+    return hazard + effort + style[WEIGHT_PROGRESS] * 10.0 * max(lost, 0.0), hazard, unlawful

@@ -9,7 +9,8 @@ Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 
 DT = 0.1
-STANDING, BEFORE_SIGN = 0.1, 2.0  # m/s, m: who stands like this has stopped at the sign
+STANDING, BEFORE_SIGN = 0.1, 0.95  # m/s, m: who stands like this
+STOPPED = 33  # for so many samples, has stopped at the sign
 # columns of a candidate
 FACTOR, HEADWAY, STOP, FIRM = range(4)
 # columns of the vehicle row
@@ -39,7 +40,10 @@ class Task(NamedTuple):
     their row in the lights; ``crossings [C, 2]`` begin and end of marked crossings on the way, with ``rings [C, 7]``:
     centre x, y, direction of walking (cosine, sine), half the way from kerb to kerb, right and left border of the ego's
     half of the road (lateral offsets from its way); ``holds [*]`` ascending arc
-    lengths where its front may wait; ``signs [*]`` ascending arc lengths of stop signs' lines not yet stopped at;
+    lengths where its front may wait; ``signs [*, 2]`` ascending arc lengths of stop signs' lines not yet stopped at,
+    and for how many samples one still has to stand there; ``claims [C, 4]`` stretches of the way where others go first
+    (columns in ``search/priority.py``), ``claimed [C, *, 3]`` the connectors that those take, ``owed [C, A, 2]`` who
+    does so in the traffic at hand, and where on their own paths;
     ``boxes [*, 2]`` stretches of junctions in which nobody may be left standing; ``style [6]``; ``vehicle [3]``;
     ``beside [B, 5]`` stretches on which it may drive beside its way (columns above);
     ``lane_end`` arc length where the way's own lane ends.
@@ -51,6 +55,9 @@ class Task(NamedTuple):
     rings: Float
     holds: Float
     signs: Float
+    claims: Float
+    claimed: Float
+    owed: Float
     boxes: Float
     style: Float
     vehicle: Float
