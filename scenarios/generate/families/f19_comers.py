@@ -10,7 +10,7 @@ from scenarios.generate.actors import Actor, draw_size, walking
 from scenarios.generate.approach import Meeting
 from scenarios.generate.geometry import Float
 from scenarios.generate.kerbside import Street
-from scenarios.generate.paths import densify, heading_of
+from scenarios.generate.paths import densify, heading_of, rounded
 from scenarios.generate.setting import Draws
 from scenarios.generate.timing import walk_time
 
@@ -26,6 +26,7 @@ ROLLING, SLOWING = (2.6, 3.8), 0.6  # m/s, m/s2
 FIRST = (0.6, 1.2)  # s by which the ball is ahead of the child
 BESIDE_BALL = 0.5  # m behind the row's edge: room for the ball
 RIDING = 1.6  # times a walker's speed
+FAR_SIDE, ONWARD = 5.0, 78.0  # m beyond the far kerb, m along it: more than one rides in a scene
 FREE = {Driver.COURTESY: 0.0, Driver.START_LOSS: 0.0, Driver.NOISE: 0.0, Driver.LANE_BIAS: 0.0}
 
 
@@ -44,7 +45,7 @@ def comers(
     width = min(width, knobs["gap"] - 0.12)
     behind = max(knobs["behind"], BESIDE_BALL) if who == BALL else knobs["behind"]
     inside = row_edge + length / 2 + behind
-    line = _line(street, inside)
+    line = _ride(street, inside) if who == CYCLIST else _line(street, inside)
     rate, pace = float(rng.uniform(2.0, 4.0)), knobs["speed"] * (RIDING if who == CYCLIST else 1.0)
     pace, offset = _in_time(meeting, inside, behind, rate, pace, knobs["offset"])
     usual = CYCLING_SPEED if who == CYCLIST else WALKING_SPEED
@@ -100,6 +101,14 @@ def _line(street: Street, inside: float) -> Float:
     """Straight over the road from ``inside`` [m] beside the ego's lane."""
     across = street.section.width + street.edge + 8.0
     return densify(np.array([street.beside(street.event, distance)[:2] for distance in (inside, -across)]), 0.25)
+
+
+def _ride(street: Street, inside: float) -> Float:
+    """The same by bicycle, and on along the far side of the road."""
+    across = street.section.width + street.edge + FAR_SIDE
+    along = np.arange(0.0, ONWARD, 6.0)
+    corners = [street.beside(street.event, inside), *(street.beside(street.event + arc, -across) for arc in along)]
+    return rounded(np.array([pose[:2] for pose in corners]))
 
 
 def _hold(index: int) -> tuple[float, ...]:
