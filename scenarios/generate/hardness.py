@@ -40,6 +40,8 @@ Bool = NDArray[np.bool_]
 HARDEST = 1.5
 MISSED = 1.5  # s of post-encroachment time that make no conflict
 STOPPING = 2.5  # m/s2: who would have to brake harder than this will not stop any more
+STOPPING_CYCLE = 1.5  # m/s2: the same on a bicycle
+SIDEWAYS = 0.25  # m: who moves less than this aside goes straight on
 ALIKE = 0.7  # cosine of directions that count as the same
 
 ANNOUNCEMENTS = Cue.INTENT | Cue.INDICATOR_LEFT | Cue.INDICATOR_RIGHT
@@ -265,7 +267,8 @@ def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:
     """Sample at which the motion into the corridor begins.
 
     Who stood begins by moving, a walker anyhow. A vehicle that drives up to the corridor has begun when it comes closer
-    for good, and can no longer stop before it without braking hard.
+    for good, and can no longer stop before it without braking hard. Who drives beside the ego begins by coming over;
+    who goes straight on there while the ego's way bends is known from when they will not stop any more.
     """
     still = 0.15 if scenario.tracks.kind[row] == AgentKind.PEDESTRIAN else 0.3
     entry = int(np.flatnonzero(taken.inside)[0])
@@ -277,11 +280,22 @@ def _onset(scenario: Scenario, row: int, taken: Occupancy) -> int:
     nearing = np.gradient(taken.aside, DT) < -0.2
     away = np.flatnonzero(~nearing[:entry])
     begin = int(away[-1]) + 1 if len(away) else 0
-    if taken.along[begin] > ALIKE:
+    straight = _keeps_direction(scenario, row, begin, entry)
+    if taken.along[begin] > ALIKE and not straight:
         return min(begin, entry)
     room = np.maximum(taken.driven[entry] - taken.driven[:entry] - MARGIN, 0.1)
-    able = np.flatnonzero(taken.speed[:entry] ** 2 / (2.0 * room) < STOPPING)
-    return min(max(begin, int(able[-1]) + 1 if len(able) else 0), entry)
+    cycling = scenario.tracks.kind[row] == AgentKind.BICYCLE
+    able = np.flatnonzero(taken.speed[:entry] ** 2 / (2.0 * room) < (STOPPING_CYCLE if cycling else STOPPING))
+    committed = int(able[-1]) + 1 if len(able) else 0
+    return min(committed if straight and taken.along[begin] > ALIKE else max(begin, committed), entry)
+
+
+def _keeps_direction(scenario: Scenario, row: int, begin: int, entry: int) -> bool:
+    """True if somebody drives straight on between two samples: the ego's way bends towards them, not they to it."""
+    tracks, first = scenario.tracks, scenario.start + begin
+    heading = float(tracks.heading[row, first])
+    dx, dy = tracks.position[row, scenario.start + entry] - tracks.position[row, first]
+    return abs(float(dy * np.cos(heading) - dx * np.sin(heading))) < SIDEWAYS
 
 
 def _cue_lead(scenario: Scenario, row: int, onset: int) -> float:

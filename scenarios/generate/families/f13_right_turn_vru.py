@@ -31,7 +31,7 @@ KNOBS = {
     "cycling": Knob(3.8, 6.2),
     "walk_offset": Knob(-0.8, 1.2),
     "people": Knob(1.0, 5.0),
-    "corner": Knob(6.0, 12.0),
+    "corner": Knob(8.0, 12.5),
     "signal": Knob(choices=(0, 1)),
     "arrival": Knob(6.0, 8.5),
     "truck": Knob(),
@@ -57,7 +57,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         crosswalks=True,
         corner=(knobs["corner"], knobs["corner"] + 1.0),
     )
-    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, rest=(0.8, 1.5), pace=5.5)
+    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, rest=(0.8, 1.5), pace=5.5, lateral=1.4)
     if cross is None:
         return None
     cast, who = draws("cast"), int(knobs["who"])
@@ -92,6 +92,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         rest=cross.rest,
         event=cross.line,
         signals=signals,
+        foresight=8.0,
         facts={"who": ("cyclist", "walkers", "both")[who]},
     )
 

@@ -33,14 +33,14 @@ KNOBS = {
     "speed": Knob(1.6, 2.8),
     "kind": Knob(choices=(0, 0, 1)),
     "length": Knob(),
-    "event": Knob(3.2, 5.2),
+    "event": Knob(3.5, 5.5),
     "queue": Knob(choices=(0, 0, 1, 2)),
     "density": Knob(0.3, 1.2),
     "bends": Knob(choices=(0, 0, 1)),
 }
 KERB = 2.1  # m from the lane's centre to the nose that waits, clear of all who keep to their lane
 ACROSS = 1.2  # m beyond the lane's centre at which the nose stops
-NOTICE = 2.5  # s that the ego is given about
+NOTICE = 2.2  # s that the ego is given about
 GETTING_GOING = 0.3  # s until one sees that it moves
 PACE = (0.52, 0.68)  # of the quickest start: there is not much time left to get far
 LATEST = 1.2  # s after its time at which it comes out whatever the ego does
