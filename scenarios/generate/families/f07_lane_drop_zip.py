@@ -22,6 +22,7 @@ AROUND = 1.0  # m before and behind the ego in a gap
 MERGED = 0.4  # share of the taper after which two lanes have become one
 REFUSING = 0.7  # share of scenes in which who is beside the ego does not let it in
 REFUSED = 2.0  # s after the ego's arrival for which that one minds nobody
+TYPICAL = 4.65  # m, length of a car
 CLOSE = 3.0  # m between those who close up behind the one abreast
 EASIEST, ROOMIEST = 1.5, 1.7  # slack of the gap that nobody contests, from the least room to the most
 UNHURRIED = (0.5, 0.75)  # share of the limit behind the taper at which those who are through drive on
@@ -33,7 +34,7 @@ KNOBS = {
     "gap": Knob(4.0, 12.0),
     "arrival": Knob(3.0, 6.0),
     "ending": Knob(choices=(1, 1, 1, 0, 0)),
-    "abreast": Knob(-1.5, -0.05),
+    "abreast": Knob(2.4, 9.0),
     "refuses": Knob(),
     "ahead": Knob(choices=(1, 1, 2, 3)),
     "room": Knob(1.05, 1.65),
@@ -91,7 +92,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     for _ in range(2):
         place = _append(actors, knobs, cast, way, place - knobs["gap"], speed, "behind", forward=False)
     # The other file: one abreast of the ego where the lanes meet, others behind; the first gap has room.
-    abreast = arc + PACIFICA.rear_axle_to_center - knobs["abreast"] * speed
+    # Its front is ahead by half a car to two: nearer, it is the one that brakes; further, there is little to decide.
+    abreast = arc + PACIFICA.front + knobs["abreast"] - 0.5 * TYPICAL
     first = len(actors)
     half = draw_size(AgentKind.CAR, cast)[0] / 2
     _append(actors, knobs, cast, beside, abreast - half, speed, "abreast", critical=True)
@@ -107,7 +109,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         place = _append(actors, knobs, cast, beside, place - gap, speed, "other file", forward=False)
     if refuses:
         spot = at_arc(beside, merged)
-        meet = (first, Trigger.TIME, 0.2, spot[0], spot[1], 0.2, Action.MEET, 0.0, knobs["abreast"])
+        meet = (first, Trigger.TIME, 0.2, spot[0], spot[1], 0.2, Action.MEET, 0.0, -knobs["abreast"] / speed)
         rows = [meet]
         for follower in range(first + 1, min(first + 1 + closed, len(actors))):
             actors[follower] = replace(actors[follower], critical=True, role="closed up")
