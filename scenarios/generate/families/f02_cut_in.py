@@ -1,6 +1,6 @@
 """F02 cut in: a neighbour whose lane is slow comes into the ego's lane close ahead, slower than the ego, and may brake.
 
-Three in ten only indicate.
+One in five only indicates.
 """
 
 from collections.abc import Mapping
@@ -25,27 +25,28 @@ from scenarios.generate.families.multilane import (
 from scenarios.generate.knobs import Knob
 from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
+from scenarios.generate.timing import RUN_IN
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2)),
     "lanes": Knob(choices=(2, 2, 3, 3, 4)),
     "lane": Knob(),
     "gap": Knob(),
-    "slower": Knob(0.05, 0.5),
+    "slower": Knob(0.15, 0.5),
     "duration": Knob(),
-    "indicator": Knob(-0.3, 2.0),
+    "indicator": Knob(-0.6, 1.0),
     "feint": Knob(),
-    "brake": Knob(0.0, 3.0),
-    "event": Knob(3.5, 6.5),
+    "brake": Knob(0.6, 3.0),
+    "event": Knob(3.8, 5.5),
     "kind": Knob(),
     "density": Knob(0.3, 1.2),
     "bends": Knob(choices=(0, 0, 1, 2)),
     "junction": Knob(choices=(0, 0, 1)),
 }
-FEINTS = 0.3  # share
+FEINTS = 0.2  # share
+PACE = (0.68, 0.8)  # of the quickest start
 CROSSING = 0.3  # share of the manoeuvre after which the body is over the line
-LEAST, MOST = (0.8, 3.6), 6.0  # m/s2 asked of an ego that reacts to the first sign of it
-PACE = (0.36, 0.5)  # share of the road's speed at the scene's start: from faster, stopping at once would get far
+LEAST, MOST = (1.4, 4.0), 5.6  # m/s2 asked of an ego that reacts to the first sign of it
 LEAST_BRAKE = 0.3  # m/s2
 REACTION = 0.3
 
@@ -97,7 +98,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     kind = AgentKind.CAR if knobs["kind"] < 0.78 else AgentKind.TRUCK if knobs["kind"] < 0.93 else AgentKind.MOTORCYCLE
     size = draw_size(kind, rng)
     gap = 2.0 + 8.0 * knobs["gap"] / 0.7 if knobs["gap"] < 0.7 else 10.0 + 15.0 * (knobs["gap"] - 0.7) / 0.3
-    wait, left_over = float(rng.uniform(0.3, 1.5)), float(rng.uniform(0.45, 0.85))
+    wait, left_over = float(rng.uniform(0.3, 1.5)), float(rng.uniform(0.3, 0.65))
     drawn = CutIn(v, gap, knobs["slower"], duration, max(knobs["indicator"], 0.0), knobs["brake"], wait, left_over)
     move = _fitted(drawn, float(rng.uniform(*LEAST)))
     if move is None:
@@ -108,7 +109,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     begin_gap = gap + (v - speed) * lead_time
     # where the other's centre is when it begins, and from where it comes at its speed
     begins = arc - speed * lead_time + PACIFICA.front + gap + size[0] / 2
-    start = begins - speed * (event - lead_time - clock.time(setting.arc))
+    start = begins - speed * (event - lead_time + RUN_IN)
     if start < from_lane.low:
         return None
     index = first_index(setting)
@@ -128,7 +129,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
             Driver.LANE_BIAS: 0.0,
         },
     )
-    reason = _slow_one(setting, from_lane, begins, speed, event - lead_time - clock.time(setting.arc), draws)
+    reason = _slow_one(setting, from_lane, begins, speed, event - lead_time + RUN_IN, draws)
     if cutter is None or reason is None:
         return None
     place = at_arc(setting.way, arc + PACIFICA.front)
@@ -156,7 +157,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         events.append((index, *after(lead), Action.OFFSET, duration, 0.0))
         if brake > LEAST_BRAKE:
             events.append((index, *after(lead_time + wait), Action.SPEED, brake, speed * left_over))
-        free = v * float(rng.uniform(0.85, 1.0))
+        free = float(setting.way.limit[0]) * float(rng.uniform(0.95, 1.05))
         events.append((index, *after(float(rng.uniform(3.0, 5.0))), Action.SPEED, 1.3, free))
     facts = {"gap": round(gap, 2), "slower": round(move.slower, 3), "brake": round(brake, 2), "lead": round(lead, 2)}
     facts["from_lane"] = from_lane.lane
