@@ -23,7 +23,7 @@ MERGED = 0.4  # share of the taper after which two lanes have become one
 REFUSING = 0.7  # share of scenes in which who is beside the ego does not let it in
 REFUSED = 2.0  # s after the ego's arrival for which that one minds nobody
 TYPICAL = 4.65  # m, length of a car
-CLOSE = 3.0  # m between those who close up behind the one abreast
+CLOSE = 4.0  # m between those who close up behind the one abreast
 EASIEST, ROOMIEST = 1.5, 1.7  # slack of the gap that nobody contests, from the least room to the most
 UNHURRIED = (0.5, 0.75)  # share of the limit behind the taper at which those who are through drive on
 BEYOND = 6.0  # m behind the taper at which the next ahead is when the scene starts
@@ -34,14 +34,14 @@ KNOBS = {
     "gap": Knob(4.0, 12.0),
     "arrival": Knob(3.0, 6.0),
     "ending": Knob(choices=(1, 1, 1, 0, 0)),
-    "abreast": Knob(2.4, 9.0),
+    "abreast": Knob(2.4, 7.2),
     "refuses": Knob(),
     "ahead": Knob(choices=(1, 1, 2, 3)),
     "room": Knob(1.05, 1.65),
     "trucks": Knob(0.0, 0.3),
     "left_ends": Knob(choices=(0, 0, 1)),
     "density": Knob(0.2, 0.9),
-    "closed_up": Knob(choices=(0, 1, 1, 2, 2)),
+    "closed_up": Knob(choices=(0, 1, 1, 2)),
 }
 
 
