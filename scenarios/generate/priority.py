@@ -32,7 +32,7 @@ HALF_CAR = 1.1  # m, half the width of another car and a little room
 TURN = np.radians(30.0)
 SIDE = np.radians(45.0), np.radians(135.0)
 SPARE = 0.3  # m before and behind what the rules look at
-BEFORE_CLAIM = 0.7  # m
+BEFORE_CLAIM, BEFORE_MERGE, ACUTE = 0.7, 6.0, 0.3  # m, m, rad
 ON_WAY, ON_WAY_ANGLE = 2.0, np.radians(60.0)  # m, rad: as far as a path may be from a connector that it follows
 LINE = 12  # points of another's connector
 
@@ -125,10 +125,16 @@ def owed(claimed: Float, world: TrafficWorld) -> Float:
     return found
 
 
-def first_claims(claims: Float, way: Way) -> list[float]:
-    """Where the front waits just before the first claim behind each lane's beginning."""
-    behind = [claims[(claims[:, CLAIM_BEGIN] >= begin), CLAIM_BEGIN] for begin in way.begin]
-    return sorted({float(row.min()) - BEFORE_CLAIM for row in behind if len(row)})
+def first_claims(claims: Float, claimed: Float, way: Way) -> list[float]:
+    """Where the front waits just before the first claim behind each lane's beginning; where two lanes run into one,
+    early enough to leave those who pass some room."""
+    if not len(claims):
+        return []
+    heading = np.interp(claims[:, CLAIM_BEGIN], way.arc, np.unwrap(way.curve[:, 2]))
+    acute = np.abs(wrap_angle(claimed[:, LINE, 2] - heading)) < ACUTE
+    places = claims[:, CLAIM_BEGIN] - np.where(acute, BEFORE_MERGE, BEFORE_CLAIM)
+    behind = [places[claims[:, CLAIM_BEGIN] >= begin] for begin in way.begin]
+    return sorted({float(row.min()) for row in behind if len(row)})
 
 
 def sign_arcs(network: Network, way: Way) -> Float:

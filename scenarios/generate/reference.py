@@ -148,7 +148,7 @@ def ego_task(
     waits, boxes = junction_places(network, way)
     signs = sign_arcs(network, way)
     claims, claimed = find_claims(network, way, lights)
-    waits += first_claims(claims, way)
+    waits += first_claims(claims, claimed, way)
     return Task(
         path=path,
         lines=np.array(sorted(lines), np.float64).reshape(-1, 2),

@@ -71,14 +71,15 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
 def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: Way) -> Setting | None:
     style = draw_style(draws("style"))
     path = ego_path(way, style)
-    start = ego_start(path, float(way.begin[1]), float(draws("begin").uniform(0.3, 2.0)), knobs["entry"])
+    rest = 2.2 * (1.0 - knobs["entry"])
+    start = ego_start(path, float(way.begin[1]), float(draws("begin").uniform(0.3, 2.0)), 0.0, rest)
     if start is None:
         return None
     arc, speed = start
     taper = way.begin[3]
     merged = float(taper + MERGED * (way.begin[4] - taper))
-    arrival = drive_time(path, arc, speed, merged)
-    if not RUN_IN + 3.0 < arrival < RUN_IN + FUTURE - 5.0:
+    arrival = rest + drive_time(path, arc, speed, merged)
+    if not RUN_IN + 3.0 < arrival < RUN_IN + FUTURE - 4.0:
         return None
     limit = knobs["main_limit"]
     # Somebody is abreast of an undisturbed ego where it merges; the opening is just ahead of or behind that one.
@@ -110,7 +111,17 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
         actors += items
     facts = {"arrival": round(arrival - RUN_IN, 2), "parallel": round(float(way.begin[3] - way.begin[2]), 1)}
     return Setting(
-        network, way, arc, speed, style, actors[:26], events, event=merged, slack=knobs["opening"], facts=facts
+        network,
+        way,
+        arc,
+        speed,
+        style,
+        actors[:26],
+        events,
+        event=merged,
+        slack=knobs["opening"],
+        rest=rest,
+        facts=facts,
     )
 
 
@@ -129,7 +140,7 @@ def _on_main(knobs: Mapping[str, float], draws: Draws, network: Network, way: Wa
     style = draw_style(draws("style"), factor=float(draws("factor").uniform(0.85, 1.0)))
     path = ego_path(way, style)
     arc = run_up(limit)
-    speed = min(knobs["entry"], 0.6) * float(path[int(arc / 0.5), 4])
+    speed = (0.4 + 0.35 * knobs["entry"]) * float(path[int(arc / 0.5), 4])
     taper = way.begin[3]
     merged = float(taper + MERGED * (way.begin[4] - taper))
     arrival = drive_time(path, arc, speed, merged)

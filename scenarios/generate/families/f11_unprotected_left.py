@@ -36,7 +36,7 @@ KNOBS = {
     "offset": Knob(-0.6, 0.0),
     "median_gap": Knob(2.4, 3.6),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.3, 2.0),
+    "best_after": Knob(0.3, 1.6),
     "amber": Knob(),
     "change": Knob(),
     "people": Knob(),
@@ -51,8 +51,8 @@ INSISTING = 0.75  # share of the oncoming drivers who brake for nobody
 
 
 def critical_gap(lanes: int) -> float:
-    """Gap [s] that a driver needs to turn across this many oncoming lanes."""
-    return 5.5 + 0.5 * (lanes - 1)
+    """Gap [s] that a driver needs to turn across this many oncoming lanes, a second before and behind him."""
+    return 6.4 + 0.6 * (lanes - 1)
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -68,7 +68,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     walks = knobs["people"] < 0.4
     control = Control.SIGNAL if signal else Control.YIELD
     wish = Wish(shape, control, Movement.LEFT, False, knobs["arrival"], crosswalks=walks or rng.random() < 0.3)
-    cross = stage_crossroads(wish, road, section, side, draws, rest=(0.8, 1.6))
+    cross = stage_crossroads(wish, road, section, side, draws, rest=(0.9, 1.8))
     if cross is None:
         return None
     opposite = cross.leg(Movement.THROUGH)
@@ -87,7 +87,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     closing = signal and knobs["amber"] < 0.2  # the light ends the flow: no gap before
     best_from = 99.0 if closing else there + knobs["best_after"]
     anchor = there + knobs["offset"]
-    times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.62 * needed, best, best_from)
+    times = draw_gaps(cast, anchor, 21.0, knobs["median_gap"], 0.45, 0.54 * needed, best, best_from)
     hidden = knobs["opposing"] < (0.6 if len(through) > 1 else 0.0)  # one lane has room for one of the two only
     passing = [Passing(int(cast.choice(through[1:] if hidden else through)), time, _kind(cast)) for time in times]
     actors, times = flow(cross, passing, cast)

@@ -26,8 +26,8 @@ from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, draw_section
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.sight import build_up
 
-CRITICAL = {Movement.THROUGH: 6.5, Movement.RIGHT: 6.2, Movement.LEFT: 7.1}  # s
-STOPPING, EARLIER = 4.0, 2.0  # s: what a full stop at a sign costs; who has to stop comes sooner
+CRITICAL = {Movement.THROUGH: 7.0, Movement.RIGHT: 6.8, Movement.LEFT: 7.8}  # s, with a second before and behind
+STOPPING, EARLIER = 3.4, 2.5  # s: what a full stop at a sign costs; who has to stop comes sooner
 INSISTING = 0.35  # share of the drivers on the major road who brake for nobody
 KNOBS = {
     "shape": Knob(choices=(0, 0, 0, 1)),
@@ -37,7 +37,7 @@ KNOBS = {
     "offset": Knob(-0.6, 0.0),
     "volume": Knob(300.0, 900.0),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.3, 2.5),
+    "best_after": Knob(0.3, 2.0),
     "dawdler": Knob(),
     "lanes": Knob(choices=(1, 1, 1, 2)),
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
@@ -60,7 +60,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     control = Control.STOP if knobs["stop_sign"] > 0.5 else Control.YIELD
     arrival = knobs["arrival"] - (EARLIER if control is Control.STOP else 0.0)
     wish = Wish(shape, control, turn, True, arrival)
-    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.7, 1.5))
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.9, 1.8))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 11.0)
@@ -74,10 +74,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     first = cross.meeting(next(iter(options.values()))[0])
     assert first is not None  # one of the movements that meet the ego's
     there = cross.ego_time(first[0][0])
-    dawdles = knobs["dawdler"] < 0.5
+    dawdles = knobs["dawdler"] < (0.2 if control is Control.STOP else 0.5)
     best = needed * knobs["quality"]
     # both flows together, as headways of one process
-    median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.42 * needed))
+    median = float(np.clip(3600.0 / (2.0 * knobs["volume"]), 2.0, 0.39 * needed))
     stop = STOPPING if control is Control.STOP else 0.5
     times = draw_gaps(
         cast,
@@ -85,7 +85,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         21.0,
         median,
         0.45,
-        0.6 * needed,
+        0.55 * needed,
         best + (DAWDLING if dawdles else 0.0),
         there + stop + knobs["best_after"],
     )

@@ -58,7 +58,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     all_way = knobs["all_way"] > 0.5
     control = Control.ALL_WAY if all_way else Control.NONE
     wish = Wish(shape, control, turn, False, knobs["arrival"])
-    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.0, 1.0))
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.3, 1.4))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 12.0)

@@ -66,7 +66,7 @@ YAW_RATE, YAW_ACCELERATION, LATERAL_ACCELERATION = 0.7, 1.4, 2.9  # rad/s, rad/s
 ROUGH = 600.0  # per second and share of excess
 ASIDE = 0.1  # per second out of the own lane: what has no reason ends
 ONCOMING_TIME, STRANDED = 4.0, 150.0  # s, cost: a drive must not end in front of somebody who comes the other way
-AT_SIGN = 0.1  # m before a stop sign's line; one stands a little before
+AT_SIGN = 0.35  # m before a stop sign's line: one stands a little before
 STUCK = 10.0  # cost of ending half way across, before something
 
 
