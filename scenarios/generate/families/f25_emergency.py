@@ -26,8 +26,8 @@ Rows = list[tuple[float, ...]]
 SILENT, PASSING = 0.08, 0.14  # shares of scenes, added up: no siren; siren, but not across the ego's way
 AHEAD = (3.3, 4.8)  # s before the ego's arrival at which the siren is switched on
 BEHIND = (1.7, 2.6)  # s between two that follow each other
-LIMITS, PACE = (8.33, 8.33, 11.11), 6.0  # m/s
-SPEEDS, FEINT = (8.0, 13.0), 0.4  # m/s; share of those who slow down as if to stop, and then do not
+LIMITS, PACE = (8.33, 8.33, 11.11), 6.4  # m/s
+SPEEDS, FEINT = (9.0, 14.0), 0.3  # m/s; share of those who slow down as if to stop, and then do not
 SOUNDS, CUE_LEAD = 15.0, 1.5  # s; before it comes through whatever the ego does
 MAKES_WAY, WAITS, SHARE_WAITING = 2.0, 10.0, 0.6  # m/s2, s
 
