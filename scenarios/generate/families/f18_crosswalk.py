@@ -291,12 +291,12 @@ def _urgent(
     urgency: float, distance: float, pace: float, most: float, offset: float, rate: float, meeting: Meeting
 ) -> tuple[float, float, float]:
     """Pace [m/s], arrival offset [s] and lead of the cue [s] with which an ego that goes on until it sees the cue has
-    to brake at 1.6 to 5.6 m/s2, as ``urgency`` in [0, 1) says.
+    to brake at 2.6 to 5.6 m/s2, as ``urgency`` in [0, 1) says.
 
     From cue to crossing it takes the walk, less the offset, and the lead; where that is too long even for the shortest
     lead people walk faster (at ``most`` so), and if need be later.
     """
-    wanted = meeting.warning(1.6 + 4.0 * urgency)
+    wanted = meeting.warning(2.6 + 3.0 * urgency)
     while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and pace < most:
         pace *= 1.05
     while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and offset < LATEST:
