@@ -135,7 +135,7 @@ def resolve_suite(name: str, data: Path | None = None, store: "Store | None" = N
 
 def suite_names() -> list[str]:
     """Names a user may give to ``--suite``; the procedural ones as a pattern."""
-    from evaluation.curated import curated_names
+    from evaluation.curation.suite_file import curated_names
 
     shipped = sorted(path.stem for path in SHIPPED.glob("*.yaml"))
     return [*RECORDED, "gen-quick", PROCEDURAL, TRAINING, *curated_names(), *shipped]
@@ -164,7 +164,7 @@ def load_scene(scene: SceneRef, store: "Store") -> Scenario:
         )
     scenario = build(recipe)
     if scene.spawn:
-        from evaluation.curated import check_scene
+        from evaluation.curation.suite_file import check_scene
 
         check_scene(scenario, scene.spawn, scene.ends)
     store.put(scene.key, scenario)
@@ -352,7 +352,7 @@ def _procedural(source: str, name: str) -> Suite:
 
 
 def _curated(path: Path, name: str) -> Suite:
-    from evaluation.curated import read_suite
+    from evaluation.curation.suite_file import read_suite
 
     _, entries = read_suite(path)
     suite = _generated(name, [item.recipe for item in entries])
@@ -363,7 +363,7 @@ def _curated(path: Path, name: str) -> Suite:
 
 
 def _training(source: str, name: str) -> Suite:
-    from evaluation.mixture import training_recipes
+    from evaluation.curation.mixture import training_recipes
 
     match = re.fullmatch(r"gen-train:(\d+)", source)
     if match is None or int(match[1]) == 0:

@@ -8,7 +8,7 @@ from tyro.conf import Positional, arg
 from evaluation.commands.common import DONE, FAILURES, Data, Workers, make_engine, say, table
 
 if TYPE_CHECKING:
-    from evaluation.curation import Curated
+    from evaluation.curation.curate import Curated
 
 Out = Annotated[Path, arg(help="Folder for the suite file, and for the journal to go on from.", metavar="DIR")]
 
@@ -28,8 +28,8 @@ def curate(
     from dataclasses import replace
 
     from drive.errors import SuiteError
-    from evaluation.curation import PLANS, funnel_table
-    from evaluation.curation import curate as fill
+    from evaluation.curation.curate import PLANS, funnel_table
+    from evaluation.curation.curate import curate as fill
     from evaluation.suite import generator_code
     from planners.options import did_you_mean
 
@@ -46,7 +46,7 @@ def curate(
     for line in found.missing:
         say(f"not filled: {line}")
     if adversarial and plan.least > 0.0:
-        from evaluation.adversarial import add_adversarial
+        from evaluation.curation.adversarial import add_adversarial
 
         found = add_adversarial(found, journal, engine, say)
     path = out / f"{plan.name}.jsonl"
@@ -60,9 +60,9 @@ def curate(
 
 def _misfits(found: "Curated", path: Path, run: Path, workers: int | None) -> list[str]:
     """Scenes to drop: those that the item analysis is against, then spares, worst first, twins together."""
-    from evaluation.audit import VARIANTS, drive_variants
-    from evaluation.curation import surplus
-    from evaluation.items import analyse, score_table
+    from evaluation.audit.page import VARIANTS, drive_variants
+    from evaluation.curation.curate import surplus
+    from evaluation.curation.items import analyse, score_table
 
     rows = drive_variants(str(path), VARIANTS, run / "idm", "idm", make_engine(workers))
     result = analyse(score_table(rows))
@@ -89,7 +89,7 @@ def audit(
     """
     import json
 
-    from evaluation.audit import audit_suite
+    from evaluation.audit.page import audit_suite
 
     sections = audit_suite(suite, out, make_engine(workers), data=data, log=log, drawings=drawings, say=_progress)
     if format == "json":

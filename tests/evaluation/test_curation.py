@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drive.errors import ScenarioError, SuiteError
-from evaluation.adversarial import Box, worth
-from evaluation.audit import CAUSES, Section, at_least, at_most, discrimination, ties
-from evaluation.audit_scenes import classifier_accuracy
-from evaluation.certificate import broken_rules, certify, failures
-from evaluation.curated import Entry, Header, check_scene, entry_of, read_suite, write_suite
-from evaluation.curation import PLANS, Curated, Plan, curate, nearest, read_journal, surplus
+from evaluation.audit.page import CAUSES, Section, at_least, at_most, discrimination, ties
+from evaluation.audit.realism import agreement
+from evaluation.audit.scenes import classifier_accuracy
+from evaluation.curation.adversarial import Box, worth
+from evaluation.curation.certificate import broken_rules, certify, failures
+from evaluation.curation.curate import PLANS, Curated, Plan, curate, nearest, read_journal, surplus
+from evaluation.curation.examine import Candidate, Examine, Wish, drive_all
+from evaluation.curation.items import analyse, score_table
+from evaluation.curation.mixture import BACKGROUND, STRATA, apportion, cells, compositions, training_recipes, weights
+from evaluation.curation.suite_file import Entry, Header, check_scene, entry_of, read_suite, write_suite
 from evaluation.engines import InProcess
-from evaluation.examine import Candidate, Examine, Wish, drive_all
-from evaluation.items import analyse, score_table
-from evaluation.mixture import BACKGROUND, STRATA, apportion, cells, compositions, training_recipes, weights
-from evaluation.realism import agreement
 from evaluation.suite import load_scene, resolve_suite
 from planners.registry import resolve
 from scenarios.generate import FAMILIES, Recipe, build
@@ -185,7 +185,7 @@ def test_a_scene_of_no_use_is_not_driven() -> None:
 
 
 def test_a_small_suite_is_made_resumed_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.curation.cells", lambda count, least: cells_of("F01", count))
+    monkeypatch.setattr("evaluation.curation.curate.cells", lambda count, least: cells_of("F01", count))
     plan = Plan("gen-val", 3)
     first = curate(plan, tmp_path / "journal", InProcess())
     assert 1 <= len(first.kept) <= 8
@@ -201,7 +201,7 @@ def test_a_small_suite_is_made_resumed_and_loaded(tmp_path: Path, monkeypatch: p
 
 
 def test_only_a_few_easy_scenes_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.curation.cells", lambda count, least: cells_of("F01", count))
+    monkeypatch.setattr("evaluation.curation.curate.cells", lambda count, least: cells_of("F01", count))
     solved = {"log_replay": 1.0, "idm": 0.99, "pdm_closed": 0.96}
     easy: list[dict[str, float]] = [solved, {"log_replay": 1.0, "stop": 0.6}, {"log_replay": 1.0, "idm": 0.4}]
     journal = tmp_path / "journal"
@@ -216,7 +216,7 @@ def test_only_a_few_easy_scenes_are_taken(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def cells_of(family: str, count: int):  # type: ignore[no-untyped-def]
-    from evaluation.mixture import Cell
+    from evaluation.curation.mixture import Cell
 
     return [Cell(family, 0.0, 1.01, count)]
 
@@ -228,7 +228,7 @@ def test_the_nearest_of_a_family_is_measured_per_dimension() -> None:
 
 
 def test_surplus_scenes_are_the_misfits_and_then_the_least_telling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evaluation.curation.cells", lambda count, least: cells_of("F01", count))
+    monkeypatch.setattr("evaluation.curation.curate.cells", lambda count, least: cells_of("F01", count))
     made = Curated(Plan("gen-val", 2), tuple(candidate(index) for index in range(4)), {}, ())
     dropped = surplus(made, {f"F01-{index:06d}": value for index, value in enumerate((0.1, -0.2, 0.9, 0.5))})
     assert set(dropped) == {"F01-000000", "F01-000001"}

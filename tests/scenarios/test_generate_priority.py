@@ -9,7 +9,7 @@ from drive.signals.conflicts import find_conflicts
 from drive.signals.road import Road
 from drive.traffic import compile_traffic
 from drive.vehicle import PACIFICA
-from evaluation.examine import drive_all
+from evaluation.curation.examine import drive_all
 from evaluation.rules import find_rules, judge_rollout
 from planners.registry import resolve
 from scenarios.generate.build import restage

@@ -18,7 +18,7 @@ from scenarios.generate import Recipe
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
 
 SCHEMA = "recipes/1"
-FOLDER = Path(__file__).resolve().parents[1] / "configs" / "suites"
+FOLDER = Path(__file__).resolve().parents[2] / "configs" / "suites"
 SUFFIX = ".jsonl"
 
 

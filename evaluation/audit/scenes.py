@@ -12,10 +12,10 @@ from scipy.special import expit
 from drive.errors import ScenarioError
 from drive.scene import AgentKind, Scenario
 from drive.vehicle import Ego, center_from_rear_axle
-from evaluation.audit import Figure, Section, at_least, at_most
-from evaluation.certificate import certify
-from evaluation.curation import nearest
-from evaluation.examine import Candidate, describe, map_digest
+from evaluation.audit.page import Figure, Section, at_least, at_most
+from evaluation.curation.certificate import certify
+from evaluation.curation.curate import nearest
+from evaluation.curation.examine import Candidate, describe, map_digest
 from evaluation.suite import SceneRef, Suite, load_scene
 from scenarios.generate import Recipe, build
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest

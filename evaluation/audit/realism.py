@@ -16,10 +16,10 @@ from scipy.stats import kendalltau, wasserstein_distance
 from drive.geometry import wrap_angle
 from drive.scene import AgentKind, Scenario
 from drive.vehicle import Ego, center_from_rear_axle
-from evaluation.audit import VARIANTS, Figure, Section, at_least, at_most, drive_variants
+from evaluation.audit.page import VARIANTS, Figure, Section, at_least, at_most, drive_variants
+from evaluation.curation.items import score_table
+from evaluation.curation.mixture import BACKGROUND
 from evaluation.engines import Engine
-from evaluation.items import score_table
-from evaluation.mixture import BACKGROUND
 from evaluation.suite import Suite, load_scene, resolve_suite
 from scenarios.store import Store
 
@@ -208,7 +208,7 @@ def _quantiles(values: Float) -> str:
 
 
 def _told_apart(real: Sequence[Scenario], made: Sequence[Scenario]) -> tuple[float, list[str]]:
-    from evaluation.audit_scenes import classifier_accuracy
+    from evaluation.audit.scenes import classifier_accuracy
 
     rows, labels, groups = [], [], []
     for label, scenes in ((True, real), (False, made)):

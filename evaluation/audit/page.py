@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from evaluation.curation.items import LEAST_PLANNERS, analyse, score_table
+from evaluation.curation.mixture import BACKGROUND, STRATA
 from evaluation.engines import Engine
-from evaluation.items import LEAST_PLANNERS, analyse, score_table
-from evaluation.mixture import BACKGROUND, STRATA
 from evaluation.statistics import Interval, group_bootstrap
 from evaluation.suite import Suite, load_scene, resolve_suite
 from scenarios.store import Store
@@ -110,8 +110,8 @@ def audit_suite(
     Raises:
         SuiteError, DataError, RunError: The suite, the data or a run folder cannot be used.
     """
-    from evaluation.audit_scenes import scene_sections
-    from evaluation.realism import rank_agreement, realism
+    from evaluation.audit.realism import rank_agreement, realism
+    from evaluation.audit.scenes import scene_sections
 
     suite, store = resolve_suite(name), Store()
     stem = Path(name).stem.replace(":", "-")
@@ -131,7 +131,7 @@ def audit_suite(
         say("driving planners on real drives")
         sections.append(rank_agreement(rows, data, out, engine))
     if drawings:
-        from evaluation.audit_drawings import draw_suite
+        from evaluation.audit.drawings import draw_suite
 
         sections.append(Section("Drawings", notes=tuple(str(path) for path in draw_suite(suite, store, out / stem))))
     return sections

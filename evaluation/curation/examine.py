@@ -12,7 +12,7 @@ import numpy as np
 from drive.errors import ScenarioError
 from drive.rollout import Rollout
 from drive.scene import Scenario
-from evaluation.certificate import certify, failures
+from evaluation.curation.certificate import certify, failures
 from evaluation.manifest import Settings
 from evaluation.metrics.drive_score import score_rollout
 from evaluation.protocols.base import Drive

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import truncnorm
 
-from evaluation.curation import ALIKE, Curated, examined, nearest, read_journal
+from evaluation.curation.curate import ALIKE, Curated, examined, nearest, read_journal
+from evaluation.curation.examine import TRIVIAL, Candidate, Examine, Wish
+from evaluation.curation.mixture import BACKGROUND, weights
 from evaluation.engines import Engine
-from evaluation.examine import TRIVIAL, Candidate, Examine, Wish
-from evaluation.mixture import BACKGROUND, weights
 from scenarios.generate import FAMILIES, Recipe
 from scenarios.generate.families import FAMILY_BY_NAME
 

@@ -16,11 +16,11 @@ from scipy.spatial.distance import cdist
 
 from drive.drivers import POPULATIONS
 from drive.errors import SuiteError
-from evaluation.curated import Entry, Header, write_suite
+from evaluation.curation.examine import NOTHING, SATURATED, TRIVIAL, Candidate, Examine, Wish
+from evaluation.curation.mixture import BACKGROUND, Cell, cells
+from evaluation.curation.suite_file import Entry, Header, write_suite
 from evaluation.engines import Died, Engine
-from evaluation.examine import NOTHING, SATURATED, TRIVIAL, Candidate, Examine, Wish
 from evaluation.fingerprint import fingerprint
-from evaluation.mixture import BACKGROUND, Cell, cells
 from scenarios.generate import GENERATOR_VERSION, Recipe
 from scenarios.generate.build import families_of
 

@@ -1,0 +1,1 @@
+"""Curated suites: candidates are certified, filtered and put into files of recipes."""
