@@ -98,8 +98,9 @@ def _save(out: Path, card: dict[str, Any], net: ImitationNet, optimizer: Any, sc
     state = {name: part.state_dict() for name, part in parts.items()} | {"card": card}
     torch.save(state, out / f"{STATE}.new")
     os.replace(out / f"{STATE}.new", out / STATE)
-    meta = {"sees": card["config"]["sees"], "width": str(card["config"]["width"])}
-    save_file(net.state_dict(), out / f"{WEIGHTS}.new", metadata=meta)
+    # One entry only: safetensors writes several in random order, and equal weights are to give equal files.
+    meta = json.dumps({"sees": card["config"]["sees"], "width": card["config"]["width"]})
+    save_file(net.state_dict(), out / f"{WEIGHTS}.new", metadata={"net": meta})
     os.replace(out / f"{WEIGHTS}.new", out / WEIGHTS)
     (out / CARD).write_text(json.dumps(card, indent=2) + "\n")
 
@@ -125,7 +126,7 @@ def read_weights(path: Path) -> ImitationNet:
     """
     try:
         with safe_open(str(path), framework="pt") as file:
-            meta = file.metadata() or {}
+            meta = json.loads((file.metadata() or {})["net"])
         sees: Sees = "route" if meta["sees"] == "route" else "all"
         net = ImitationNet(sees, int(meta["width"]))
         net.load_state_dict(load_file(path))

@@ -64,7 +64,7 @@ def test_lane_widths_and_limits_are_those_of_the_road_classes():  # type: ignore
             ring = road.start and road.end and network.junctions[road.start[0]].kind is Kind.ROUNDABOUT
             widest = 3.8 if family == "F20" else 3.75  # where one may pass a cyclist within a wide lane
             assert (4.2 <= road.section.width <= 6.0) if ring else (2.8 <= road.section.width <= widest)
-            assert 5.0 <= road.section.limit <= 25.0
+            assert (2.9 if family == "F07" else 5.0) <= road.section.limit <= 25.0  # F07: that of its queue
             # A car at the limit stays within 2.5 m/s2 to the side on every road outside junctions and winding roads.
             if family == "F23" or ring:
                 continue

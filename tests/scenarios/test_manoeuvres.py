@@ -43,8 +43,9 @@ def test_a_plan_is_smooth_and_back_before_its_end(offset, begin, speed, duration
     path = ego_path(bend(0.0), Style())
     empty = np.zeros((0, 2))
     task = Task(
-        path, empty, empty, np.zeros((0, 5)), np.zeros(0), np.zeros(0), empty, Style().row(), VEHICLE,
-        np.zeros((0, 5)), 1e9,
+        path, lines=empty, crossings=empty, rings=np.zeros((0, 7)), holds=np.zeros(0), signs=empty,
+        claims=np.zeros((0, 4)), claimed=np.zeros((0, 0, 3)), owed=np.zeros((0, 0, 2)), boxes=empty,
+        style=Style().row(), vehicle=VEHICLE, beside=np.zeros((0, 5)), lane_end=1e9,
     )  # fmt: skip
     now = first_row(begin, speed, 0.0)
     plan = transition(task, now, offset, begin, begin + 130.0, duration, 0.0, np.inf)

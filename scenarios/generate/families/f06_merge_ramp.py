@@ -22,6 +22,7 @@ from scenarios.generate.timing import FUTURE, RUN_IN, drive_time, ego_start, run
 
 MERGED = 0.4  # share of the taper after which two lanes have become one
 NEEDED = 1.7  # s between two vehicles into which somebody can merge at their speed
+LATEST = RUN_IN + FUTURE - 4.5  # s: when an undisturbed ego merges
 KNOBS = {
     "from_ramp": Knob(choices=(1, 1, 1, 1, 1, 1, 1, 0, 0, 0)),
     "main_limit": Knob(choices=(13.89, 16.67, 19.44, 22.22, 25.0)),
@@ -79,7 +80,10 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
     taper = way.begin[3]
     merged = float(taper + MERGED * (way.begin[4] - taper))
     arrival = rest + drive_time(path, arc, speed, merged)
-    if not RUN_IN + 3.0 < arrival < RUN_IN + FUTURE - 4.0:
+    while arrival > LATEST and arc < merged - 80.0:  # a long ramp: it sets off further on
+        arc += 5.0
+        arrival = rest + drive_time(path, arc, speed, merged)
+    if not RUN_IN + 3.0 < arrival <= LATEST:
         return None
     limit = knobs["main_limit"]
     # Somebody is abreast of an undisturbed ego where it merges; the opening is just ahead of or behind that one.
