@@ -23,6 +23,7 @@ HALF_LANE = 1.75  # m; whose centre is nearer than that to a lane's is on it
 NEAREST = 1.0  # m before and behind the ego that a gap must have left
 BETWEEN = 4.0  # s from the end of one lane change to the next
 LEAST_REACH, CHANGE_TIME = 8.0, 1.5  # m, s: how gently lanes are changed
+CHANGE_LENGTH = 4.0  # times that reach: a whole lane change
 ARRIVED = 0.4  # m from the centre of the new lane
 POINT_OF_NO_RETURN = 0.6  # of the way still to go
 ROUTE_WEIGHT, ROUTE_LENGTH = 0.8, 80.0  # m/s2 for each lane that is missing, fading with the distance [m] left
@@ -103,13 +104,17 @@ class IDMMobil(IDM):
         chosen = self._choose(observation)
         if chosen is None:
             return super().plan(observation)
-        changing = None if self._target is None else max(LEAST_REACH, CHANGE_TIME * float(observation.ego[-1, Ego.VX]))
-        return self._follow(observation, chosen.route, changing)
+        return self._follow(observation, chosen.route, None if self._target is None else self._reach(observation))
+
+    def _reach(self, observation: Observation) -> float:
+        """Length [m] over which the offset fades by a factor e in a lane change."""
+        return max(LEAST_REACH, CHANGE_TIME * float(observation.ego[-1, Ego.VX]))
 
     def _choose(self, observation: Observation) -> Option | None:
         """The lane to drive on; None where the ego is on no lane, or has no route."""
         here = _lane_here(observation)
-        if here is None or not len(observation.route):
+        if here is None:
+            self._target = None
             return None
         lanes = [here] if observation.lane_connector[here] else [here, *_beside(observation, here)]
         options = [_option(observation, lane) for lane in lanes]
@@ -122,7 +127,10 @@ class IDMMobil(IDM):
             return option if going_on else options[0]
         best, most = options[0], self.threshold
         if observation.time >= self._ready:
+            hurried = _room(observation, here) < CHANGE_LENGTH * self._reach(observation)
             for option in options[1:]:
+                if hurried and option.price >= options[0].price:
+                    continue  # shortly before a junction lanes are changed for the route's sake only
                 won = self._gain(observation, options[0], option)
                 if won > most and self._safe(observation, option):
                     best, most = option, won
@@ -170,16 +178,19 @@ class IDMMobil(IDM):
 
 
 def _lane_here(observation: Observation) -> int | None:
-    """The lane the ego drives on: the nearest of those in its direction, on the route rather than beside it."""
+    """The lane the ego drives on: the nearest of the route's and those beside them, the route's own preferred.
+
+    Where lanes cross or part, others may be nearer; they lead elsewhere.
+    """
     poses = observation.lane_centerline
-    if not len(poses):
+    if not len(poses) or not len(observation.route):
         return None
     owner = np.repeat(np.arange(len(observation.lane_ptr) - 1), np.diff(observation.lane_ptr))
-    along = np.cos(poses[:, 2]) > 0.5
-    away = np.where(along, np.hypot(poses[:, 0], poses[:, 1]), np.inf)
+    fits = (np.cos(poses[:, 2]) > 0.5) & (_order(observation)[owner] >= 0)
+    away = np.where(fits, np.hypot(poses[:, 0], poses[:, 1]), np.inf)
     away -= np.isin(owner, observation.route) * HERE_ON_ROUTE
     nearest = int(np.argmin(away))
-    return int(owner[nearest]) if away[nearest] < 2.0 * HALF_LANE else None
+    return int(owner[nearest]) if away[nearest] < HALF_LANE else None
 
 
 def _beside(observation: Observation, lane: int) -> list[int]:
@@ -264,6 +275,13 @@ def _length_ahead(observation: Observation, way: list[int]) -> float:
     poses = np.concatenate([_poses(observation, lane) for lane in way])
     steps = np.hypot(*np.diff(poses[:, :2], axis=0).T)
     return float(steps[int(np.argmin(np.hypot(poses[:, 0], poses[:, 1]))) :].sum())
+
+
+def _room(observation: Observation, lane: int) -> float:
+    """Length [m] ahead of the ego until the way on from a lane comes to a connector."""
+    way = _way_on(observation, lane)[0]
+    until = next((number for number, item in enumerate(way) if observation.lane_connector[item]), len(way))
+    return _length_ahead(observation, way[: max(until, 1)])
 
 
 def _neighbours(observation: Observation, lane: int, route: Route) -> Neighbours:

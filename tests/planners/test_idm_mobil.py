@@ -59,6 +59,29 @@ def test_it_does_not_leave_its_lane_shortly_before_its_route_needs_it():
     assert abs(rollout.ego[-1, Ego.Y]) < 0.5
 
 
+def test_it_changes_no_lanes_shortly_before_a_junction():
+    sides = {"left": 3.6, "right": 0.0}
+    lanes = []
+    for name, other in (("left", "right"), ("right", "left")):
+        poses = curve((400, 0), start=(0.0, sides[name], 0.0))
+        beside = {"right" if name == "left" else "left": other}
+        lanes += [
+            lane(name, poses[:46], successors=(f"over-{name}",), **beside),
+            lane(
+                f"over-{name}",
+                poses[45:66],
+                connector=True,
+                successors=(f"on-{name}",),
+                **{side: f"over-{item}" for side, item in beside.items()},
+            ),
+            lane(f"on-{name}", poses[65:], **{side: f"on-{item}" for side, item in beside.items()}),
+        ]
+    scenario = scene(lanes, ["right", "over-right", "on-right"], (10.0, 0.0, 0.0), 10.0, [at(41.0, 0.0, 1.0)])
+    rollout, _, _ = drive(scenario, "idm_mobil")
+    before = rollout.ego[:, Ego.X] < 50.0
+    assert np.abs(rollout.ego[before, Ego.Y]).max() < 0.3
+
+
 def test_it_leaves_a_lane_that_ends():
     lanes = [
         lane("left", LEFT, right="right"),
