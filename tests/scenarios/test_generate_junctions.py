@@ -145,7 +145,7 @@ def test_the_reference_never_stands_in_the_way_of_crossing_traffic():  # type: i
 
 
 def test_gaps_contain_the_one_that_will_do():  # type: ignore[no-untyped-def]
-    from scenarios.generate.crossroads import draw_gaps
+    from scenarios.generate.crossing_flow import draw_gaps
 
     rng = np.random.default_rng(5)
     for _ in range(50):

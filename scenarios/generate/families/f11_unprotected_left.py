@@ -7,20 +7,8 @@ import numpy as np
 
 from drive.scene import Action, AgentKind, LightState, Trigger
 from scenarios.generate.actors import Actor, draw_size, driving
-from scenarios.generate.crossroads import (
-    DAWDLING,
-    Crossroads,
-    Passing,
-    Shape,
-    Wish,
-    dawdle,
-    draw_gaps,
-    flow,
-    insist,
-    stage_crossroads,
-    stander,
-    surroundings,
-)
+from scenarios.generate.crossing_flow import DAWDLING, Passing, dawdle, draw_gaps, flow, insist
+from scenarios.generate.crossroads import Crossroads, Shape, Wish, stage_crossroads, stander, surroundings
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, draw_section
@@ -113,17 +101,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
             green = replace(green, begins=LightState.YELLOW, time=RUN_IN + there + 1.0 + knobs["best_after"])
         signals = (green,)
     actors += surroundings(cross, draws, knobs["density"], (opposite,))
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         events,
         occlusion=hidden,
-        rest=cross.rest,
-        event=cross.line,
         slack=1.4 if closing else knobs["quality"],
         signals=signals,
         facts={"needed_gap": needed, "best_gap": round(best, 2), "gap_from": round(best_from, 2), "amber": closing},

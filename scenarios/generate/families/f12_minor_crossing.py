@@ -6,20 +6,8 @@ import numpy as np
 
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, draw_size, driving
-from scenarios.generate.crossroads import (
-    DAWDLING,
-    Crossroads,
-    Passing,
-    Shape,
-    Wish,
-    dawdle,
-    draw_gaps,
-    flow,
-    insist,
-    stage_crossroads,
-    stander,
-    surroundings,
-)
+from scenarios.generate.crossing_flow import DAWDLING, Passing, dawdle, draw_gaps, flow, insist
+from scenarios.generate.crossroads import Crossroads, Shape, Wish, stage_crossroads, stander, surroundings
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, draw_section
@@ -102,17 +90,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     blocker = stander(cross, cast)
     actors += [] if blocker is None else [blocker]
     actors += surroundings(cross, draws, knobs["density"], tuple(legs))
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         events,
         occlusion=True,
-        rest=cross.rest,
-        event=cross.line,
         slack=knobs["quality"],
         facts={
             "needed_gap": round(needed, 2),

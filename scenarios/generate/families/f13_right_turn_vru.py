@@ -81,16 +81,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if signal:
         signals = (SignalPlan(0, cross.way.lanes[1], LightState.GREEN, RUN_IN - 3.0, green=50.0),)
     actors += surroundings(cross, draws, knobs["density"], ())
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         events,
-        rest=cross.rest,
-        event=cross.line,
         signals=signals,
         foresight=8.0,
         facts={"who": ("cyclist", "walkers", "both")[who]},

@@ -8,17 +8,8 @@ import numpy as np
 from drive.drivers import Driver
 from drive.scene import Action, Trigger
 from scenarios.generate.actors import Actor
-from scenarios.generate.crossroads import (
-    Crossroads,
-    Passing,
-    Shape,
-    Wish,
-    flow,
-    queue,
-    stage_crossroads,
-    stander,
-    surroundings,
-)
+from scenarios.generate.crossing_flow import Passing, flow
+from scenarios.generate.crossroads import Crossroads, Shape, Wish, queue, stage_crossroads, stander, surroundings
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import RESIDENTIAL, draw_section
@@ -84,17 +75,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     blocker = stander(cross, cast) if turn is not Movement.THROUGH else None
     actors += more + ([] if blocker is None else [blocker])
     actors += surroundings(cross, draws, knobs["density"], legs, most=6)
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         events,
         occlusion=True,
-        rest=cross.rest,
-        event=cross.line,
         slack=1.05 + 0.5 * knobs["first"] + 0.1 * (3.0 - knobs["others"]),
         facts={"control": control.value, "manner": NAMES[manner], "deadlock": deadlock, "others": 1 + len(more)},
     )

@@ -81,17 +81,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     density = knobs["density"] * (0.4 if case == LATE else 1.0)
     # who stands at red before the late crosser would stop it
     actors += surroundings(cross, draws, density, (1, 2, 3) if case == LATE else ())
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         events,
         occlusion=case == LATE,
-        rest=cross.rest,
-        event=cross.line,
         slack=slack,
         signals=(plan,),
         facts={"case": NAMES[case], "arrival": round(knobs["arrival"], 2)},

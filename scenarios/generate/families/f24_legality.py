@@ -14,15 +14,8 @@ from drive.scene import Action, AgentKind, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving, standing, strollers
 from scenarios.generate.beside import neighbour_stretches
-from scenarios.generate.crossroads import (
-    Passing,
-    Shape,
-    Wish,
-    draw_gaps,
-    flow,
-    stage_crossroads,
-    surroundings,
-)
+from scenarios.generate.crossing_flow import Passing, draw_gaps, flow
+from scenarios.generate.crossroads import Shape, Wish, stage_crossroads, surroundings
 from scenarios.generate.families import f24_u_turn
 from scenarios.generate.families.f11_unprotected_left import critical_gap
 from scenarios.generate.flow import close_up, eased, flow_times, opening_beside, platoon
@@ -161,16 +154,9 @@ def _one_way(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     times = draw_gaps(cast, first, 21.0, 2.6, 0.4, 0.75 * needed, best, there + 0.3)
     actors, _ = flow(cross, [Passing(through[0], time) for time in times], cast)
     actors += surroundings(cross, draws, knobs["density"], (leg,))
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         [],
-        rest=cross.rest,
-        event=cross.line,
         slack=knobs["opening"],
         facts={"rule": "one way"},
     )

@@ -59,17 +59,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         return None
     actors += surroundings(cross, draws, knobs["density"], tuple(range(4)))
     green = (SignalPlan(0, cross.way.lanes[1], LightState.GREEN, RUN_IN - 4.0, green=50.0),)
-    return Setting(
-        cross.network,
-        cross.way,
-        cross.arc,
-        cross.speed,
-        cross.style,
+    return cross.setting(
         actors,
         events,
         occlusion=True,
-        rest=cross.rest,
-        event=cross.line,
         signals=green if signal else (),
         facts={"variant": "emergency", "siren": knobs["siren"] >= SILENT, "control": control.value},
     )
