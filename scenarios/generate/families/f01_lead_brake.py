@@ -1,6 +1,7 @@
 """F01 lead brake: the vehicle ahead slows down hard, up to three times; somebody follows close behind."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -115,14 +116,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors += strollers(network, draws("strollers"), int(cast.integers(0, 5)), middle, 70.0)
     bays = parked(network, draws("parked"), float(cast.uniform(0.3, 0.9)), np.zeros((0, 2)))
     actors += [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
-    return Setting(
-        network,
-        way,
-        arc,
-        speed,
-        style,
-        actors,
-        events,
+    scene = Setting(network, way, arc, speed, style, actors, events)
+    return replace(
+        scene,
         bearable=60.0,
         event=event,
         facts={"time_gap": round(gap / speed, 3), "deceleration": round(deceleration, 3)},

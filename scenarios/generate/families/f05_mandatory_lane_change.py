@@ -4,6 +4,7 @@ The road bends, traffic is slow, and where the lanes go on it often stands: who 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -110,20 +111,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     reached = shortest_way(network, network.road_lanes[0, True, lanes - away], carriageway)
     events = close_up(actors, reached, arc, speed, draws("blocker")) if closing and reached is not None else []
     facts = {"away": away, "distance": round(distance, 1), "queue": queue}
-    return Setting(
-        network,
-        way,
-        arc,
-        speed,
-        style,
-        actors,
-        events,
-        event=arc + speed * (RUN_IN + 3.0),
-        side=side,
-        beside=beside,
-        slack=knobs["opening"],
-        facts=facts,
-    )
+    scene = Setting(network, way, arc, speed, style, actors, events)
+    event, slack = arc + speed * (RUN_IN + 3.0), knobs["opening"]
+    return replace(scene, event=event, side=side, beside=beside, slack=slack, facts=facts)
 
 
 def _times(

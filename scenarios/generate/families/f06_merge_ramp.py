@@ -1,6 +1,7 @@
 """F06 merge ramp: from the ramp into a gap of the main stream, or on the main road beside somebody who merges."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -114,14 +115,9 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
             events.append(tuple(float(value) for value in meet))
         actors += items
     facts = {"arrival": round(arrival - RUN_IN, 2), "parallel": round(float(way.begin[3] - way.begin[2]), 1)}
-    return Setting(
-        network,
-        way,
-        arc,
-        speed,
-        style,
-        actors[:26],
-        events,
+    scene = Setting(network, way, arc, speed, style, actors[:26], events)
+    return replace(
+        scene,
         event=merged,
         slack=knobs["opening"],
         rest=rest,

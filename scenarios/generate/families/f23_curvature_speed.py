@@ -83,14 +83,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     # behind it is measured as what stopping asks for when it comes into view.
     slack = 1.8 - 0.8 * min(limit**2 / radius / 6.0, 1.0)
     decided = tuple(item for item in actors if not item.critical)
-    return Setting(
-        network,
-        way,
-        arc,
-        speed,
-        style,
-        actors,
-        events,
+    scene = Setting(network, way, arc, speed, style, actors, events)
+    return replace(
+        scene,
         event=begin,
         slack=slack,
         decided=decided,

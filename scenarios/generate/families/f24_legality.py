@@ -114,20 +114,9 @@ def _turn_only(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         size = draw_size(AgentKind.CAR, rng)
         actors.append(standing(AgentKind.CAR, size, at_arc(turning, tail + size[0] / 2)[:3], "queue"))
         tail += size[0] + float(rng.uniform(1.5, 3.0))
-    return Setting(
-        network,
-        way,
-        arc,
-        speed,
-        style,
-        actors,
-        events,
-        event=arc + speed * (RUN_IN + 3.0),
-        side=side,
-        beside=beside,
-        slack=knobs["opening"],
-        facts={"rule": "turn only"},
-    )
+    scene = Setting(network, way, arc, speed, style, actors, events)
+    event, slack = arc + speed * (RUN_IN + 3.0), knobs["opening"]
+    return replace(scene, event=event, side=side, beside=beside, slack=slack, facts={"rule": "turn only"})
 
 
 def _one_way(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -198,14 +187,10 @@ def _no_overtaking(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors: list[Actor] = [lead]
     actors += [replace(item, critical=False) for item in approaching(other, there, list(times), 0.8 * limit, cast)]
     actors += strollers(network, draws("strollers"), int(cast.integers(0, 4)), at_arc(way, arc + 60.0)[:2], 70.0)
-    return Setting(
-        network,
-        way,
-        arc,
-        speed,
-        style,
-        actors,
-        [tuple(float(value) for value in event) for event in events],
+    rows = [tuple(float(value) for value in event) for event in events]
+    scene = Setting(network, way, arc, speed, style, actors, rows)
+    return replace(
+        scene,
         bearable=60.0,
         event=arc + speed * (RUN_IN + knobs["event"]),
         facts={"rule": "no overtaking", "share": round(knobs["share"], 2)},
