@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from drive.scene import AgentKind
+from drive.map import Area, Layer
+from drive.scene import Action, AgentKind, Trigger
 from scenarios.generate.actors import Actor, draw_size, parked, standing, strollers, traffic
 from scenarios.generate.approach import Approach, Meeting, approach
 from scenarios.generate.geometry import Float, lengths, offset
@@ -131,6 +132,40 @@ def populate(
     keep_clear = np.concatenate((taken, *(item.line.mean(axis=0)[None] for item in network.crossings)))
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.3, 0.9)), keep_clear, clear=5.0)
     return found + [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 90.0][:30]
+
+
+def kerb_setting(
+    street: Street, drive: Approach, actors: list[Actor], events: list[tuple[float, ...]], wait: float
+) -> Setting:
+    """The setting of an ego that drives like ``drive`` and may wait ``wait`` [m] before the place of the event, where
+    much is hidden."""
+    arc, speed, rest = drive.begin
+    return Setting(
+        street.network,
+        street.way,
+        arc,
+        speed,
+        street.style,
+        actors,
+        events,
+        event=street.event,
+        rest=rest,
+        occlusion=True,
+        holds=(street.event - wait,),
+    )
+
+
+def hold(index: int) -> tuple[float, ...]:
+    """Script: who is in row ``index`` stands there until they are told otherwise."""
+    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
+
+
+def hedge(street: Street, begin: float, end: float, away: float) -> Area:
+    """A hedge or garden wall ``away`` [m] behind the kerb line, between two arc lengths [m]."""
+    stations = np.linspace(begin, end, 8)
+    near = [street.beside(arc, street.edge + away)[:2] for arc in stations]
+    far = [street.beside(arc, street.edge + away + 1.0)[:2] for arc in stations[::-1]]
+    return Area(Layer.OCCLUDER, (np.array(near + far),))
 
 
 def park_row(

@@ -9,7 +9,7 @@ from drive.scene import Action, AgentKind, Cue, Trigger
 from scenarios.generate.actors import Actor, draw_size, walking
 from scenarios.generate.approach import Meeting
 from scenarios.generate.geometry import Float
-from scenarios.generate.kerbside import Street
+from scenarios.generate.kerbside import Street, hold
 from scenarios.generate.paths import densify, heading_of, rounded
 from scenarios.generate.setting import Draws
 from scenarios.generate.timing import walk_time
@@ -61,10 +61,10 @@ def comers(
     lead = walk_time(inside, pace, rate) - offset
     arrival = max(meeting.estimate(lead), LONGEST_WAIT / meeting.limit)
     if who != BALL:
-        return [comer], [_hold(index), *([] if twin else [_go(index, arrival, where, rate, pace)])]
+        return [comer], [hold(index), *([] if twin else [_go(index, arrival, where, rate, pace)])]
     first, speed = float(rng.uniform(*FIRST)), float(rng.uniform(*ROLLING))
     before = max(meeting.estimate(lead + first), arrival + first)
-    events = [_hold(index), _hold(index + 1)]
+    events = [hold(index), hold(index + 1)]
     if not twin:
         events.insert(1, _go(index, before, where, KICK, speed))
         events.insert(2, (float(index), Trigger.AFTER, 1.0, 0.0, 0.0, 99.0, Action.SPEED, SLOWING, 0.0))
@@ -109,10 +109,6 @@ def _ride(street: Street, inside: float) -> Float:
     along = np.arange(0.0, ONWARD, 6.0)
     corners = [street.beside(street.event, inside), *(street.beside(street.event + arc, -across) for arc in along)]
     return rounded(np.array([pose[:2] for pose in corners]))
-
-
-def _hold(index: int) -> tuple[float, ...]:
-    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
 
 
 def _go(index: int, arrival: float, where: tuple[float, float], rate: float, pace: float) -> tuple[float, ...]:

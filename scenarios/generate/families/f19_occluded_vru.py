@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from drive.map import Area, Layer, add_areas
+from drive.map import Area, add_areas
 from drive.scene import AgentKind
 from scenarios.generate.actors import Actor, standing
 from scenarios.generate.approach import Meeting, approach_of
@@ -18,7 +18,9 @@ from scenarios.generate.kerbside import (
     Street,
     draw_approach,
     draw_street,
+    hedge,
     insist,
+    kerb_setting,
     park_row,
     places,
     populate,
@@ -61,22 +63,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     far = street.beside(street.event, -(street.section.width + street.edge + 1.2))[:2]
     taken = np.concatenate((places(street, caution[0], caution[1] + 8.0, street.edge + 1.2), far[None]))
     actors = populate(street, drive, knobs, draws, cast, taken)
-    arc, speed, rest = drive.begin
-    return Setting(
-        street.network,
-        street.way,
-        arc,
-        speed,
-        street.style,
-        actors,
-        events,
-        event=street.event,
-        rest=rest,
-        occlusion=True,
-        caution=(caution,),
-        holds=(street.event - WAIT_BEFORE,),
-        facts={"sight_speed": round(caution[2], 2)},
-    )
+    setting = kerb_setting(street, drive, actors, events, WAIT_BEFORE)
+    return replace(setting, caution=(caution,), facts={"sight_speed": round(caution[2], 2)})
 
 
 def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -111,7 +99,7 @@ def _hide(
     walls: list[Area] = []
     if cover == HEDGE:
         away = 0.15 + 0.5 * knobs["lateral"]
-        walls = [_hedge(street, begin - 28.0, begin, away), _hedge(street, end, end + 20.0, away)]
+        walls = [hedge(street, begin - 28.0, begin, away), hedge(street, end, end + 20.0, away)]
         first = begin - 28.0
     elif cover == CARS:
         row, first = park_row(street, rng, begin, before, False, away)
@@ -127,14 +115,6 @@ def _hide(
     found, events = comers(street, meeting, knobs, draws, index + len(actors), street.edge + away)
     cap = max(sight_speed(gap, street.edge + away), SLOWEST)
     return [*actors, *found], events, (first, event + 1.0, cap), walls
-
-
-def _hedge(street: Street, begin: float, end: float, away: float) -> Area:
-    """A hedge or garden wall along the kerb between two arc lengths [m]."""
-    stations = np.linspace(begin, end, 8)
-    near = [street.beside(arc, street.edge + away)[:2] for arc in stations]
-    far = [street.beside(arc, street.edge + away + 1.0)[:2] for arc in stations[::-1]]
-    return Area(Layer.OCCLUDER, (np.array(near + far),))
 
 
 F19 = Family("F19", KNOBS, stage, overlay, twins=True)

@@ -9,13 +9,23 @@ from dataclasses import replace
 import numpy as np
 
 from drive.drivers import Driver
-from drive.map import Area, Layer, add_areas
+from drive.map import add_areas
 from drive.scene import Action, AgentKind, Cue, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size
 from scenarios.generate.approach import Meeting
 from scenarios.generate.geometry import Float
-from scenarios.generate.kerbside import Street, draw_approach, draw_street, park_row, places, populate
+from scenarios.generate.kerbside import (
+    Street,
+    draw_approach,
+    draw_street,
+    hedge,
+    hold,
+    kerb_setting,
+    park_row,
+    places,
+    populate,
+)
 from scenarios.generate.paths import at_arc, densify
 from scenarios.generate.setting import Draws, Setting
 from scenarios.generate.timing import walk_time
@@ -39,8 +49,8 @@ HEDGE = 0.35  # share of streets with hedges instead of parked cars
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A street with a car in a driveway, passed 4.5 to 9 s after the start."""
     rng = draws("driveway")
-    hedge = bool(rng.random() < HEDGE)
-    street = draw_street(draws, knobs, parking=not hedge, limits=LIMITS)
+    hedged = bool(rng.random() < HEDGE)
+    street = draw_street(draws, knobs, parking=not hedged, limits=LIMITS)
     drive = None if street is None else draw_approach(street, knobs["arrival"], draws)
     if street is None or drive is None:
         return None
@@ -52,7 +62,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     cast, events = (
         [main],
         [
-            _hold(0),
+            hold(0),
             *_come_out(street.meeting(drive, -size[1] / 2), knobs, street.event, main, draws.recipe.twin, shown),
         ],
     )
@@ -62,31 +72,16 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if other is not None and knobs["decoys"] > 1.0:
         cast.append(other)
         openings.insert(0, before)
-        events.append(_hold(1))
+        events.append(hold(1))
         if rng.random() < knobs["false_cues"]:
             events.append(
                 _get_ready(1, float(rng.uniform(2.0, 5.0)), at_arc(street.way, before), float(rng.uniform(1.5, 4.0)))
             )
-    street = _between(street, openings, size[1], cast, hedge, knobs["away"], rng)
+    street = _between(street, openings, size[1], cast, hedged, knobs["away"], rng)
     taken = places(street, street.event - 50.0, street.event + 34.0, street.edge + 1.0)
     actors = populate(street, drive, knobs, draws, cast, taken)
-    arc, speed, rest = drive.begin
-    return Setting(
-        street.network,
-        street.way,
-        arc,
-        speed,
-        street.style,
-        actors,
-        events,
-        bearable=20.0,
-        foresight=FORESIGHT,
-        event=street.event,
-        rest=rest,
-        occlusion=True,
-        holds=(street.event - size[1] / 2 - WAIT_BEHIND,),
-        facts={"place": "driveway", "hedge": hedge},
-    )
+    setting = kerb_setting(street, drive, actors, events, size[1] / 2 + WAIT_BEHIND)
+    return replace(setting, bearable=20.0, foresight=FORESIGHT, facts={"place": "driveway", "hedge": hedged})
 
 
 def _in_driveway(
@@ -138,7 +133,7 @@ def _between(
     openings: list[float],
     width: float,
     cast: list[Actor],
-    hedge: bool,
+    hedged: bool,
     away: float,
     rng: np.random.Generator,
 ) -> Street:
@@ -146,27 +141,14 @@ def _between(
     before, after = (0.5 * width + room for room in OPENING)
     starts = [openings[0] - 26.0, *(arc + after for arc in openings)]
     ends = [*(arc - before for arc in openings), openings[-1] + 20.0]
-    if hedge:
-        walls = [_hedge(street, begin, end, 0.15 + away) for begin, end in zip(starts, ends, strict=True)]
+    if hedged:
+        walls = [hedge(street, begin, end, 0.15 + away) for begin, end in zip(starts, ends, strict=True)]
         return replace(street, network=replace(street.network, map=add_areas(street.network.map, walls)))
     for begin, end in zip(starts, ends, strict=True):
         last = begin == starts[-1]
         count = 2 if last else max(int((end - begin) // 6.2), 0)
         cast += park_row(street, rng, begin if last else end, count, last, 0.1 + away)[0]
     return street
-
-
-def _hedge(street: Street, begin: float, end: float, away: float) -> Area:
-    """A hedge along the kerb between two arc lengths [m]."""
-    stations = np.linspace(begin, end, 8)
-    near = [street.beside(arc, street.edge + away)[:2] for arc in stations]
-    far = [street.beside(arc, street.edge + away + 1.0)[:2] for arc in stations[::-1]]
-    return Area(Layer.OCCLUDER, (np.array(near + far),))
-
-
-def _hold(index: int) -> tuple[float, ...]:
-    """Stand in the driveway."""
-    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
 
 
 def _place(pose: Float) -> tuple[float, float]:

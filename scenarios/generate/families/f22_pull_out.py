@@ -17,7 +17,9 @@ from scenarios.generate.kerbside import (
     Street,
     draw_approach,
     draw_street,
+    hold,
     insist,
+    kerb_setting,
     park_row,
     places,
     populate,
@@ -61,20 +63,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     cast, events = staged
     taken = places(street, street.event - 45.0, street.event + 34.0, street.edge + 1.0)
     actors = populate(street, drive, knobs, draws, cast, taken)
-    arc, speed, rest = drive.begin
-    return Setting(
-        street.network,
-        street.way,
-        arc,
-        speed,
-        street.style,
-        actors,
-        events,
+    return replace(
+        kerb_setting(street, drive, actors, events, cast[0].size[0] / 2 + WAIT_BEHIND),
         bearable=60.0,
-        event=street.event,
-        rest=rest,
-        occlusion=True,
-        holds=(street.event - cast[0].size[0] / 2 - WAIT_BEHIND,),
     )
 
 
@@ -99,7 +90,7 @@ def _kerb(
     if main is None:
         return None
     actors = [main]
-    events = [_hold(index), *_set_off(street, drive, knobs, main, index, twin, bool(rng.random() < 0.6))]
+    events = [hold(index), *_set_off(street, drive, knobs, main, index, twin, bool(rng.random() < 0.6))]
     rear = street.event - main.size[0] / 2 - float(rng.uniform(0.8, 1.6))
     for _ in range(int(knobs["decoys"])):
         size = draw_size(AgentKind.CAR, rng)
@@ -108,7 +99,7 @@ def _kerb(
             break
         number = index + len(actors)
         actors.append(decoy)
-        events.append(_hold(number))
+        events.append(hold(number))
         begin, length = float(rng.uniform(1.5, 6.0)), float(rng.uniform(1.5, 5.0))
         if rng.random() < knobs["false_cues"]:
             where = at_arc(street.way, rear)
@@ -150,11 +141,6 @@ def _at_kerb(
     points = lane[:, :2] + street.network.side * aside * left[:, None] * normal
     limit = np.interp(along, way.arc, way.limit)
     return Actor(kind, (length, width), street.beside(arc, aside), 0.0, points, limit, critical, role, driver)
-
-
-def _hold(index: int) -> tuple[float, ...]:
-    """Stand at the kerb."""
-    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
 
 
 def _set_off(

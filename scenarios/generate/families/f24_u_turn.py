@@ -15,6 +15,7 @@ from scenarios.generate.actors import Actor, draw_size
 from scenarios.generate.beside import offset_beside
 from scenarios.generate.families.multilane import Clock, clock_of, draw_road, neighbours, with_background
 from scenarios.generate.geometry import Float, offset
+from scenarios.generate.kerbside import hold
 from scenarios.generate.network import Network
 from scenarios.generate.paths import Way, at_arc, densify, resample
 from scenarios.generate.setting import Draws, Setting
@@ -51,11 +52,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     main = _turner(road.way, arc, lateral, target, rng, True)
     if main is None:
         return None
-    actors, events = [main], [_hold(0), *_turn(road.way, arc, clock, main, knobs, rng)]
+    actors, events = [main], [hold(0), *_turn(road.way, arc, clock, main, knobs, rng)]
     other = _turner(road.way, arc - float(rng.uniform(*CLOSER)), lateral, target, rng, False)
     if other is not None and knobs["share"] > 0.4:
         actors.append(other)
-        events.append(_hold(1))
+        events.append(hold(1))
         if knobs["share"] > 0.5:
             where = at_arc(road.way, arc - CLOSER[0])[:2]
             events.append(_get_ready(1, float(rng.uniform(2.5, 4.5)), where, float(rng.uniform(1.5, 4.0))))
@@ -139,11 +140,6 @@ def _turn(way: Way, arc: float, clock: Clock, car: Actor, knobs: Mapping[str, fl
         (0.0, Trigger.EGO_ARRIVAL, left, float(where[0]), float(where[1]), NEVER, Action.SPEED, RATE, TURNING),
         (0.0, Trigger.AFTER, round_after, 0.0, 0.0, 99.0, Action.NORMAL, 0.0, 0.0),
     ]
-
-
-def _hold(index: int) -> tuple[float, ...]:
-    """Stand at the kerb."""
-    return (float(index), Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 3.0, 0.0)
 
 
 def _get_ready(index: int, begin: float, where: Float, length: float) -> tuple[float, ...]:
