@@ -21,7 +21,7 @@ class Meter:
         self._unit = unit
         self._spent = dict.fromkeys(PARTS, 0.0)
         self._total = self._done = self._new = self._failed = 0
-        self._began = self._spoke = time.monotonic()
+        self._began = self._spoke = self._first = time.monotonic()
         self._bar: Progress | None = None
 
     @contextmanager
@@ -56,6 +56,8 @@ class Meter:
         """Count one finished unit."""
         self._done += 1
         self._new += 1
+        if self._new == 1:
+            self._first = time.monotonic()
         self._failed += row.get("status") == "failed"
         for part in PARTS:
             self._spent[part] += row.get(f"time.{part}_ms") or 0.0
@@ -67,10 +69,10 @@ class Meter:
 
     def text(self) -> str:
         """Speed, time left, time split and failures so far."""
-        elapsed = max(time.monotonic() - self._began, 1e-9)
-        rate = self._new / elapsed
-        pieces = [f"{rate:.3g} {self._unit}/s"]
-        if self._new and self._done < self._total:
+        now = time.monotonic()
+        pieces = [f"{self._new / max(now - self._began, 1e-9):.3g} {self._unit}/s"]
+        if self._new > 1 and self._done < self._total:  # before the first unit kernels may have been compiled
+            rate = (self._new - 1) / max(now - self._first, 1e-9)
             pieces.append(f"{_clock((self._total - self._done) / rate)} left")
         if total := sum(self._spent.values()):
             pieces.append(", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in self._spent.items()))

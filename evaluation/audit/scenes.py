@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 from scipy.special import expit
 
 from drive.errors import ScenarioError
@@ -16,14 +17,18 @@ from evaluation.audit.page import Figure, Section, at_least, at_most
 from evaluation.curation.certificate import certify
 from evaluation.curation.curate import nearest
 from evaluation.curation.examine import Candidate, describe, map_digest
+from evaluation.curation.mixture import training_recipes
 from evaluation.suite import SceneRef, Suite, load_scene
 from scenarios.generate import Recipe, build
+from scenarios.generate.build import families_of
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
+from scenarios.generate.knobs import unit_point
 from scenarios.store import Store, scenario_digest
 
 Float = NDArray[np.float64]
 
 SAMPLE = 16  # scenes built again
+TRAINING = 10_000  # recipes for training that a suite must be apart from
 FOLDS = 5
 REAL_MAPS = "real: 3.6 m wide (q5 to q95 3.1 to 5.5), lane 21 m, connector 21 m, successors 1.07, radius 7 m"
 
@@ -127,15 +132,33 @@ def duplicates(scenes: Sequence[tuple[SceneRef, Scenario]]) -> Section:
         distance = nearest(item, [other for other in others if other.recipe.family == item.recipe.family])
         if np.isfinite(distance):
             away.append(distance)
+    training = _away_from_training([item.recipe for item in candidates])
     digests = [map_digest(scenario) for ref, scenario in scenes if not (ref.recipe and ref.recipe[3])]
     quantiles = np.quantile(away, (0.0, 0.05, 0.5)) if away else np.full(3, np.nan)
     figures = (
         at_least("distance to the nearest scene of the family, least", float(quantiles[0]), 0.05),
         Figure("the same, 5 % quantile", float(quantiles[1])),
         Figure("the same, median", float(quantiles[2])),
+        at_least(f"distance to the nearest of {TRAINING} training recipes, knobs alone", training, 0.08),
         at_least("share of maps that occur once", len(set(digests)) / max(len(digests), 1), 0.98),
     )
     return Section("Duplicates", figures)
+
+
+def _away_from_training(recipes: Sequence[Recipe]) -> float:
+    """The least root mean square distance of knobs between a recipe and one for training of the same family."""
+    there: dict[str, list[Recipe]] = {}
+    for recipe in training_recipes(TRAINING):
+        there.setdefault(recipe.family, []).append(recipe)
+    away = [np.inf]
+    for family in {recipe.family for recipe in recipes} & there.keys():
+        knobs = sum(len(item.knobs) for item in families_of(Recipe(family, 0, "")))
+        own, others = (
+            np.array([unit_point(recipe, knobs) for recipe in group])
+            for group in ([item for item in recipes if item.family == family], there[family])
+        )
+        away.append(float(cdist(own, others).min()) / np.sqrt(knobs))
+    return min(away)
 
 
 def maps(scenes: Sequence[Scenario]) -> Section:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from drive.errors import ScenarioError
 from drive.rollout import Rollout
 from drive.scene import Scenario
-from evaluation.curation.certificate import certify, failures
+from evaluation.curation.certificate import broken_rules, certify, failures
 from evaluation.manifest import Settings
 from evaluation.metrics.drive_score import score_rollout
 from evaluation.protocols.base import Drive
@@ -31,6 +31,9 @@ TRIVIAL = {"constant_velocity": 0.8, "lane_follower": 0.8, "stop": 0.5}
 is no drive: there the bound is lower."""
 SATURATED = {"idm": 0.95, "pdm_closed": 0.95}
 """Planners that look at others, and the score from which all of them have solved a scene: it tells them not apart."""
+
+CLEAN, FURTHER = 0.85, 1.1
+"""Score from which a drive has nothing on its record but comfort, and how much further than the expert is too far."""
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,12 @@ class Examine:
         if failed:
             return Candidate(**known, verdict=f"certificate: {failed[0]}")
         for name, spec in self._others.items():  # the dearest planners last, and only while all do well
-            known["scores"][name] = round(drive_all(scenario, [spec], "idm")[name][0], 4)
+            reactive |= drive_all(scenario, [spec], "idm")
+            known["scores"][name] = round(reactive[name][0], 4)
             if known["scores"][name] < SATURATED[name]:
                 break
+        if _timid(scenario, reactive):
+            return Candidate(**known, verdict="a planner gets further than the expert and keeps the rules")
         return Candidate(**known)
 
 
@@ -159,6 +165,20 @@ def drive_all(scenario: Scenario, planners: Sequence[PlannerSpec], traffic: str)
         score = 0.0 if drive.error is not None else score_rollout(scenario, drive.rollout)["score"].value
         found[spec.name] = (float(score), drive.rollout)
     return found
+
+
+def _timid(scenario: Scenario, driven: Mapping[str, tuple[float, Rollout]]) -> bool:
+    """True if a planner gets a tenth further than the expert without any infraction, the shipped rules included."""
+    far = FURTHER * _driven(driven[EXPERT][1])
+    return any(
+        score >= CLEAN and _driven(rollout) > far and not broken_rules(scenario, rollout)
+        for score, rollout in driven.values()
+    )
+
+
+def _driven(rollout: Rollout) -> float:
+    """Length of a drive [m]."""
+    return float(np.hypot(*np.diff(rollout.ego[:, :2].astype(np.float64), axis=0).T).sum())
 
 
 def describe(recipe: Recipe, scenario: Scenario) -> tuple[float, ...]:

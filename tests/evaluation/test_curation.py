@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from drive.errors import ScenarioError, SuiteError
 from evaluation.audit.page import CAUSES, Section, at_least, at_most, discrimination, ties
 from evaluation.audit.realism import agreement
-from evaluation.audit.scenes import classifier_accuracy
+from evaluation.audit.scenes import _away_from_training, classifier_accuracy
 from evaluation.curation.adversarial import Box, worth
 from evaluation.curation.certificate import broken_rules, certify, failures
 from evaluation.curation.curate import PLANS, Curated, Plan, curate, nearest, read_journal, surplus
-from evaluation.curation.examine import Candidate, Examine, Wish, drive_all
+from evaluation.curation.examine import Candidate, Examine, Wish, _timid, drive_all
 from evaluation.curation.items import analyse, score_table
 from evaluation.curation.mixture import BACKGROUND, STRATA, apportion, cells, compositions, training_recipes, weights
 from evaluation.curation.suite_file import Entry, Header, check_scene, entry_of, read_suite, write_suite
@@ -184,6 +184,20 @@ def test_a_scene_of_no_use_is_not_driven() -> None:
     assert found.hardness == pytest.approx(scene("F01", 0).hardness, abs=1e-4)
 
 
+def test_an_expert_is_timid_if_a_planner_gets_further_without_any_infraction() -> None:
+    scenario = scene("F01", 0)
+    driven = drive_all(scenario, [resolve("log_replay"), resolve("idm")], "log")
+    assert not _timid(scenario, driven)
+    _, expert = driven["log_replay"]
+    ego = expert.ego.copy()
+    ego[:, :2] = ego[:1, :2] + 0.5 * (ego[:, :2] - ego[:1, :2])  # an expert that gets half as far
+    driven["log_replay"] = (1.0, replace(expert, ego=ego))
+    lawful = not broken_rules(scenario, driven["idm"][1])
+    assert _timid(scenario, driven) == (lawful and driven["idm"][0] >= 0.85)
+    assert _timid(scenario, {**driven, "constant_velocity": (1.0, expert)})
+    assert not _timid(scenario, {"log_replay": driven["log_replay"], "constant_velocity": (0.5, expert)})
+
+
 def test_a_small_suite_is_made_resumed_and_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.curation.curate.cells", lambda count, least: cells_of("F01", count))
     plan = Plan("gen-val", 3)
@@ -300,6 +314,30 @@ def test_ties_trivial_saturated_and_impossible_scenes_are_counted() -> None:
     )
     values = [figure.value for figure in ties(rows).figures]
     assert values == [0.5, 0.5, 0.25, 0.25]
+
+
+def test_the_spread_is_that_of_planners_that_look_at_others() -> None:
+    flat = {
+        "log_replay": 1.0,
+        "stop": 0.0,
+        "constant_velocity": 0.1,
+        "lane_follower": 0.2,
+        "idm": 0.7,
+        "pdm_closed": 0.8,
+    }
+    hardness = {f"s{n}": 0.5 for n in range(4)}
+    section = discrimination(
+        rows_of({name: [value] * 4 for name, value in flat.items()}, ["F01"] * 4), hardness, "reactive"
+    )
+    values = {figure.name: figure.value for figure in section.figures}
+    assert values["families with 0.15 between best and worst rule planner"] == 0
+    assert values["the same, those that look at nobody among them"] == 1
+
+
+def test_knobs_of_a_training_recipe_are_found_again() -> None:
+    own = training_recipes(3)[-1]
+    assert _away_from_training([own]) == 0.0
+    assert 0.0 < _away_from_training([replace(own, namespace="gen-val")]) < 1.0
 
 
 def test_failed_units_count_as_zero_in_the_score_table() -> None:
