@@ -15,17 +15,17 @@ from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.sight import build_up
 
 CRITICAL = {Movement.THROUGH: 7.0, Movement.RIGHT: 6.8, Movement.LEFT: 7.8}  # s, with a second before and behind
-STOPPING, EARLIER = 3.4, 2.5  # s: what a full stop at a sign costs; who has to stop comes sooner
-INSISTING = 0.35  # share of the drivers on the major road who brake for nobody
+STOPPING, EARLIER = 3.4, 4.2  # s: what a full stop at a sign costs; who has to stop comes sooner
+INSISTING = 0.65  # share of the drivers on the major road who brake for nobody
 KNOBS = {
     "shape": Knob(choices=(0, 0, 0, 1)),
     "turn": Knob(),
-    "stop_sign": Knob(choices=(0, 1)),
+    "stop_sign": Knob(choices=(0, 0, 1)),
     "arrival": Knob(5.0, 7.5),
     "offset": Knob(-0.6, 0.0),
     "volume": Knob(300.0, 900.0),
     "quality": Knob(1.05, 1.6),
-    "best_after": Knob(0.3, 2.0),
+    "best_after": Knob(0.2, 1.4),
     "dawdler": Knob(),
     "lanes": Knob(choices=(1, 1, 1, 2)),
     "limit": Knob(choices=(8.33, 11.11, 11.11, 13.89)),
