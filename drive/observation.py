@@ -99,6 +99,7 @@ class Observer:
         world = scenario.map
         self._lane_box = _boxes(world.polygon, world.polygon_ptr)
         self._ring_box = _boxes(world.ring, world.ring_ptr)
+        self._near_key, self._near = b"", _cut(scenario, *(np.zeros(0, np.intp),) * 2)
 
     def observe(
         self,
@@ -177,41 +178,56 @@ class Observer:
         world, lights = scenario.map, scenario.lights
         lanes = np.flatnonzero(_box_distance(self._lane_box, pose) < MAP_RADIUS)
         rings = np.flatnonzero(_box_distance(self._ring_box, pose) < MAP_RADIUS)
+        key = lanes.tobytes() + rings.tobytes()
+        if key != self._near_key:  # the same lanes are near for many plans
+            self._near_key, self._near = key, _cut(scenario, lanes, rings)
+        near = self._near
         stops = np.linalg.norm(world.stop_segment.mean(axis=1) - pose[:2], axis=1) < MAP_RADIUS
-        number = np.full(world.lanes + 1, -1, np.int32)  # old index -> new one; the last entry maps -1 to -1
-        number[lanes] = np.arange(len(lanes), dtype=np.int32)
-        centerline, lane_ptr = _take_rows(world.centerline, world.centerline_ptr, lanes)
-        polygon, polygon_ptr = _take_rows(world.polygon, world.polygon_ptr, lanes)
-        ring, ring_ptr = _take_rows(world.ring, world.ring_ptr, rings)
-        successors, successors_ptr = _take_rows(world.successors, world.successors_ptr, lanes)
-        owner = np.repeat(np.arange(len(lanes)), np.diff(successors_ptr))
-        here = number[successors] >= 0
         light = np.zeros(world.lanes, np.int8)
         light[lights.lane] = lights.state[:, scenario.start + k]
-        areas, area_of_ring = np.unique(world.ring_area[rings], return_inverse=True)
-        route = number[scenario.route]
         return {
-            "lane_centerline": poses_to_frame(centerline, pose),
-            "lane_ptr": lane_ptr,
-            "lane_polygon": to_frame(polygon, pose),
-            "lane_polygon_ptr": polygon_ptr,
-            "lane_successors": number[successors[here]],
-            "lane_successors_ptr": np.searchsorted(owner[here], np.arange(len(lanes) + 1)).astype(np.int32),
-            "lane_left": number[world.left[lanes]],
-            "lane_right": number[world.right[lanes]],
-            "lane_connector": world.connector[lanes],
-            "lane_speed_limit": world.speed_limit[lanes],
-            "lane_has_speed_limit": world.has_speed_limit[lanes],
+            **{name: values.copy() for name, values in near.items()},  # a planner may write into what it is given
+            "lane_centerline": poses_to_frame(near["lane_centerline"], pose),
+            "lane_polygon": to_frame(near["lane_polygon"], pose),
             "lane_light": light[lanes],
-            "area_ring": to_frame(ring, pose),
-            "area_ring_ptr": ring_ptr,
-            "area_of_ring": area_of_ring.astype(np.int32),
-            "area_layer": world.area_layer[areas],
+            "area_ring": to_frame(near["area_ring"], pose),
             "stop_segment": to_frame(world.stop_segment[stops], pose),
             "stop_cause": world.stop_cause[stops],
-            "route": route[route >= 0],
             "goal": to_frame(scenario.goal, pose),
         }
+
+
+def _cut(scenario: Scenario, lanes: NDArray[np.intp], rings: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+    """The part of the map that lanes and rings of areas leave over, numbered anew; points in the scene frame."""
+    world = scenario.map
+    number = np.full(world.lanes + 1, -1, np.int32)  # old index -> new one; the last entry maps -1 to -1
+    number[lanes] = np.arange(len(lanes), dtype=np.int32)
+    centerline, lane_ptr = _take_rows(world.centerline, world.centerline_ptr, lanes)
+    polygon, polygon_ptr = _take_rows(world.polygon, world.polygon_ptr, lanes)
+    ring, ring_ptr = _take_rows(world.ring, world.ring_ptr, rings)
+    successors, successors_ptr = _take_rows(world.successors, world.successors_ptr, lanes)
+    owner = np.repeat(np.arange(len(lanes)), np.diff(successors_ptr))
+    here = number[successors] >= 0
+    areas, area_of_ring = np.unique(world.ring_area[rings], return_inverse=True)
+    route = number[scenario.route]
+    return {
+        "lane_centerline": centerline,
+        "lane_ptr": lane_ptr,
+        "lane_polygon": polygon,
+        "lane_polygon_ptr": polygon_ptr,
+        "lane_successors": number[successors[here]],
+        "lane_successors_ptr": np.searchsorted(owner[here], np.arange(len(lanes) + 1)).astype(np.int32),
+        "lane_left": number[world.left[lanes]],
+        "lane_right": number[world.right[lanes]],
+        "lane_connector": world.connector[lanes],
+        "lane_speed_limit": world.speed_limit[lanes],
+        "lane_has_speed_limit": world.has_speed_limit[lanes],
+        "area_ring": ring,
+        "area_ring_ptr": ring_ptr,
+        "area_of_ring": area_of_ring.astype(np.int32),
+        "area_layer": world.area_layer[areas],
+        "route": route[route >= 0],
+    }
 
 
 def _boxes(points: Float, ptr: Int) -> Float:

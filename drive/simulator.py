@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from drive.errors import ScenarioError
 from drive.kernels.simulate import advance
+from drive.kernels.traffic_world import TrafficWorld
 from drive.observation import Observation, Observer
 from drive.rollout import Rollout
 from drive.scene import DT, Scenario
@@ -22,11 +23,13 @@ Tracker = Literal["lqr", "perfect"]
 class _Scene:
     """One running scene: its arrays and where it is."""
 
-    def __init__(self, scenario: Scenario, traffic: Traffic, tracker: Tracker, see_all: bool) -> None:
+    def __init__(
+        self, scenario: Scenario, world: TrafficWorld, traffic: Traffic, tracker: Tracker, see_all: bool
+    ) -> None:
         samples, start, tracks = scenario.horizon + 1, scenario.start, scenario.tracks
         self.scenario = scenario
         self.perfect = tracker == "perfect"
-        self.world = compile_traffic(scenario, traffic)
+        self.world = world
         self.state = start_traffic(self.world, scenario)
         self.observer = Observer(scenario, see_all, live=traffic == "idm")
         vehicle = scenario.ego_vehicle
@@ -120,8 +123,10 @@ class Simulator:
         count = len(scenarios)
         each: Sequence[Tracker] = [trackers] * count if isinstance(trackers, str) else trackers
         sees: Sequence[bool] = [see_all] * count if isinstance(see_all, bool) else see_all
+        different = {id(scenario): scenario for scenario in scenarios}  # several planners may drive one scene
+        worlds = {key: compile_traffic(scenario, traffic) for key, scenario in different.items()}
         self._scenes = [
-            _Scene(scenario, traffic, tracker, everything)
+            _Scene(scenario, worlds[id(scenario)], traffic, tracker, everything)
             for scenario, tracker, everything in zip(scenarios, each, sees, strict=True)
         ]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drive.geometry import arc_length, wrap_angle
+from drive.kernels import kernel
 from drive.observation import Observation
 
 Float = NDArray[np.float64]
@@ -128,40 +129,18 @@ def steer_onto(
     The law depends on where the point is and how it points, nothing else, so a plan made half a second later continues
     this one instead of starting a new manoeuvre. The approach angle is bounded (30 degrees), and so is the curvature.
     """
-    step = SPACING
-    reach = max(4.0, 0.8 * speed) if reach is None else reach
-    early = STEERING_DELAY * speed
-    last = len(route.points) - 1
+    step, last = SPACING, len(route.points) - 1
     count = int(length / step) + 1
-    arc = route.ego_arc
-    x = y = heading = 0.0
-    rows = np.zeros((count, 5))
-    points, headings, curvatures = route.points.tolist(), route.heading.tolist(), route.curvature.tolist()
-    for row in range(count):
-        position = min(max(arc / SPACING, 0.0), float(last))
-        low = min(int(position), last - 1)
-        part = position - low
-        road = headings[low] + part * (headings[low + 1] - headings[low])
-        along = arc - position * SPACING  # not zero before the start and beyond the end: straight on there
-        bend = 0.0 if along else curvatures[min(int((arc + early) / SPACING), last)]
-        cos_road, sin_road = math.cos(road), math.sin(road)
-        px = points[low][0] + part * (points[low + 1][0] - points[low][0]) + along * cos_road
-        py = points[low][1] + part * (points[low + 1][1] - points[low][1]) + along * sin_road
-        offset = (y - py) * cos_road - (x - px) * sin_road
-        arc += (x - px) * cos_road + (y - py) * sin_road  # keeps the foot point beside the ego
-        angle = math.remainder(heading - road, 2 * math.pi)
-        cos = math.cos(angle)
-        slope = math.sin(angle) if cos > 0 else math.copysign(1.0, angle)
-        shrink = max(1.0 - bend * offset, 0.3)
-        wanted = min(max(offset / (2 * reach), -0.5), 0.5)
-        curvature = bend * cos / shrink - 2 / reach * (slope + wanted)
-        curvature = min(max(curvature, -max_curvature), max_curvature)
-        rows[row] = x, y, heading, curvature, arc
-        middle = heading + curvature * step / 2
-        x += step * math.cos(middle)
-        y += step * math.sin(middle)
-        heading += curvature * step
-        arc += step * cos / shrink
+    rows = _drift_onto(
+        np.ascontiguousarray(route.points),
+        route.heading,
+        route.curvature,
+        route.ego_arc,
+        count,
+        max(4.0, 0.8 * speed) if reach is None else reach,
+        STEERING_DELAY * speed,
+        max_curvature,
+    )
     driven = step * np.arange(count)
     beside = np.clip(rows[:, 4] / SPACING, 0, last).astype(np.intp)
     end = math.inf
@@ -176,6 +155,43 @@ def steer_onto(
         route_arc=rows[:, 4],
         end=end,
     )
+
+
+@kernel
+def _drift_onto(
+    points: Float, headings: Float, curvatures: Float, arc: float, count: int, reach: float, early: float, most: float
+) -> Float:
+    """Rows ``[count, 5]`` of x, y, heading, curvature and arc length on the route, ``SPACING`` apart."""
+    last = len(points) - 1
+    x = y = heading = 0.0
+    rows = np.zeros((count, 5))
+    for row in range(count):
+        position = min(max(arc / SPACING, 0.0), float(last))
+        low = min(int(position), last - 1)
+        part = position - low
+        road = headings[low] + part * (headings[low + 1] - headings[low])
+        along = arc - position * SPACING  # not zero before the start and beyond the end: straight on there
+        bend = 0.0 if along != 0.0 else curvatures[min(int((arc + early) / SPACING), last)]
+        cos_road, sin_road = math.cos(road), math.sin(road)
+        px = points[low, 0] + part * (points[low + 1, 0] - points[low, 0]) + along * cos_road
+        py = points[low, 1] + part * (points[low + 1, 1] - points[low, 1]) + along * sin_road
+        offset = (y - py) * cos_road - (x - px) * sin_road
+        arc += (x - px) * cos_road + (y - py) * sin_road  # keeps the foot point beside the ego
+        turns = round((heading - road) / (2 * math.pi))
+        angle = heading - road - 2 * math.pi * turns
+        cos = math.cos(angle)
+        slope = math.sin(angle) if cos > 0 else math.copysign(1.0, angle)
+        shrink = max(1.0 - bend * offset, 0.3)
+        wanted = min(max(offset / (2 * reach), -0.5), 0.5)
+        curvature = bend * cos / shrink - 2 / reach * (slope + wanted)
+        curvature = min(max(curvature, -most), most)
+        rows[row, 0], rows[row, 1], rows[row, 2], rows[row, 3], rows[row, 4] = x, y, heading, curvature, arc
+        middle = heading + curvature * SPACING / 2
+        x += SPACING * math.cos(middle)
+        y += SPACING * math.sin(middle)
+        heading += curvature * SPACING
+        arc += SPACING * cos / shrink
+    return rows
 
 
 def _mismatch(poses: Float) -> Float:

@@ -217,3 +217,13 @@ def test_far_lanes_and_areas_are_left_out_and_indices_follow():
     assert observed.area_layer.tolist() == [Layer.CROSSWALK]
     assert observed.area_of_ring.tolist() == [0]
     assert observed.stop_cause.tolist() == [StopCause.CROSSWALK]
+
+
+def test_a_planner_that_writes_into_an_observation_changes_no_later_one():
+    scene = straight_scene(vector_map=straight_map(lanes=2))
+    simulator = Simulator([scene])
+    for values in simulator.observe()[0].arrays().values():
+        if isinstance(values, np.ndarray):
+            values[...] = 0
+    again, fresh = simulator.observe()[0].arrays(), Simulator([scene]).observe()[0].arrays()
+    assert all(np.array_equal(again[name], fresh[name]) for name in fresh)

@@ -56,6 +56,13 @@ def test_any_batch_gives_the_same_bytes():
     assert all(map(equal, together, backwards))
 
 
+def test_planners_in_one_scene_do_not_meet():
+    scene = scenes()[2]
+    alone = [simulate([scene], tracker=tracker)[0] for tracker in ("perfect", "lqr")]
+    together = simulate([scene, scene], tracker=["perfect", "lqr"])
+    assert all(map(equal, together, alone))
+
+
 @pytest.mark.parametrize("tracker", ["lqr", "perfect"])
 @pytest.mark.parametrize("interval", [0.1, 0.5, 0.7])
 def test_stored_plans_reproduce_the_rollout(tracker, interval):
