@@ -1,6 +1,6 @@
 """F02 cut in: a neighbour whose lane is slow comes into the ego's lane close ahead, slower than the ego, and may brake.
 
-One in five only indicates.
+A few only indicate.
 """
 
 from collections.abc import Mapping
@@ -37,18 +37,23 @@ KNOBS = {
     "indicator": Knob(-0.6, 1.0),
     "feint": Knob(),
     "brake": Knob(0.6, 3.0),
-    "event": Knob(3.8, 5.5),
+    "event": Knob(2.2, 3.5),
     "kind": Knob(),
     "density": Knob(0.3, 1.2),
     "bends": Knob(choices=(0, 0, 1, 2)),
     "junction": Knob(choices=(0, 0, 1)),
 }
-FEINTS = 0.2  # share
-PACE = (0.68, 0.8)  # of the quickest start
+FEINTS = 0.06  # share
+PACE = (0.55, 0.66)  # of the quickest start
 CROSSING = 0.3  # share of the manoeuvre after which the body is over the line
-LEAST, MOST = (1.4, 4.0), 5.6  # m/s2 asked of an ego that reacts to the first sign of it
+LEAST, MOST = (1.4, 6.0), 6.6  # m/s2 asked of an ego that reacts to the first sign of it
+# By that demand: least gap [m] and most braking [m/s2]. Who minds only who is ahead has a chance in the mild ones.
+DEMAND, NEAREST, FIRMEST = (1.4, 3.0, 6.0), (11.0, 6.0, 1.5), (1.0, 1.8, 3.5)
+FITS = 6  # demands tried
 LEAST_BRAKE = 0.3  # m/s2
 REACTION = 0.3
+AHEAD = 2.0  # m before the ego's front at which the other's rear is at the least when the warm-up begins
+EAGER, ROOM = 1.05, 1.9  # who wants to be that much faster keeps its speed at so much more than the wanted gap
 
 
 @dataclass(frozen=True)
@@ -98,9 +103,10 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     kind = AgentKind.CAR if knobs["kind"] < 0.78 else AgentKind.TRUCK if knobs["kind"] < 0.93 else AgentKind.MOTORCYCLE
     size = draw_size(kind, rng)
     gap = 2.0 + 8.0 * knobs["gap"] / 0.7 if knobs["gap"] < 0.7 else 10.0 + 15.0 * (knobs["gap"] - 0.7) / 0.3
-    wait, left_over = float(rng.uniform(0.3, 1.5)), float(rng.uniform(0.3, 0.65))
+    wait, left_over = float(rng.uniform(0.3, 1.5)), float(rng.uniform(0.15, 0.4))
     drawn = CutIn(v, gap, knobs["slower"], duration, max(knobs["indicator"], 0.0), knobs["brake"], wait, left_over)
-    move = _fitted(drawn, float(rng.uniform(*LEAST)))
+    wanted = (_fitted(drawn, float(least)) for least in rng.uniform(*LEAST, FITS))
+    move = next((move for move in wanted if move is not None), None)
     if move is None:
         return None
     gap, brake, lead = move.gap, move.brake, move.lead
@@ -109,35 +115,39 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     begin_gap = gap + (v - speed) * lead_time
     # where the other's centre is when it begins, and from where it comes at its speed
     begins = arc - speed * lead_time + PACIFICA.front + gap + size[0] / 2
-    start = begins - speed * (event - lead_time + RUN_IN)
-    if start < from_lane.low:
+    travel = event - lead_time + RUN_IN
+    # It begins ahead of the ego: who has to come past it takes it for a leader, and is late.
+    start = max(begins - speed * travel, setting.arc + PACIFICA.front + size[0] / 2 + AHEAD)
+    pace = min((begins - start) / travel, speed)
+    if start < from_lane.low or pace < 0.3 * speed:
         return None
     index = first_index(setting)
     cutter = driving(
         setting.way,
         start,
-        speed,
+        pace,
         kind,
         size,
         aside=from_lane.side,
         critical=True,
         role="cutter",
         driver={
-            Driver.SPEED_FACTOR: speed / float(setting.way.limit[0]),
+            Driver.SPEED_FACTOR: EAGER * speed / float(setting.way.limit[0]),
             Driver.MAX_DECELERATION: 8.0,
             Driver.HEADWAY: 0.8,
             Driver.LANE_BIAS: 0.0,
         },
     )
-    reason = _slow_one(setting, from_lane, begins, speed, event - lead_time + RUN_IN, draws)
+    reason = _slow_one(setting, from_lane, begins, speed, travel, draws)
     if cutter is None or reason is None:
         return None
     place = at_arc(setting.way, arc + PACIFICA.front)
     meets = at_arc(setting.way, begins + size[0] / 2)
     hold = (index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.OFFSET, 0.0, from_lane.side)
+    calm = (index, Trigger.TIME, 0.0, 0.0, 0.0, 0.0, Action.SPEED, 1.5, pace)
     ahead = clock.time(begins + size[0] / 2 - PACIFICA.front) - (event - lead_time)
     late = event - lead_time - lead + 2.5
-    tie = (index, Trigger.EGO_ARRIVAL, ahead + lead_time + lead + 2.5, *meets[:2], late, Action.MEET, 1.5, -ahead)
+    tie = (index, Trigger.EGO_ARRIVAL, ahead + lead_time + lead + 1.5, *meets[:2], late, Action.MEET, 1.5, -ahead)
     # It makes up its mind when the ego is so far behind, or where that closes too slowly, so far from the place.
     due: tuple[float, ...] = (Trigger.EGO_ARRIVAL, lead_time + lead, *place[:2], late)
     if v - speed > 1.0:
@@ -148,7 +158,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
 
     lamp = float(Cue.INDICATOR_RIGHT if from_lane.side > 0.0 else Cue.INDICATOR_LEFT)
     feint = knobs["feint"] < FEINTS
-    events: list[tuple[float, ...]] = [hold, tie, (index, *due, Action.SPEED, 1.5, speed)]
+    events: list[tuple[float, ...]] = [hold, calm, tie, (index, *due, Action.SPEED, 1.5, speed)]
     if feint:
         events.append((index, *after(0.0), Action.CUE, float(rng.uniform(2.5, 4.5)), lamp))
     else:
@@ -158,7 +168,7 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         if brake > LEAST_BRAKE:
             events.append((index, *after(lead_time + wait), Action.SPEED, brake, speed * left_over))
         free = float(setting.way.limit[0]) * float(rng.uniform(0.95, 1.05))
-        events.append((index, *after(float(rng.uniform(3.0, 5.0))), Action.SPEED, 1.3, free))
+        events.append((index, *after(float(rng.uniform(3.2, 4.8))), Action.SPEED, 1.8, free))
     facts = {"gap": round(gap, 2), "slower": round(move.slower, 3), "brake": round(brake, 2), "lead": round(lead, 2)}
     facts["from_lane"] = from_lane.lane
     return with_event(setting, [cutter, reason], events, arc, facts | {"feint": float(feint)})
@@ -176,7 +186,7 @@ def _slow_one(
     size = draw_size(kind, rng)
     slow = speed * float(rng.uniform(0.6, 0.85))
     wanted = 2.0 + 0.8 * speed + speed * (speed - slow) / 3.5
-    center = begins + 5.0 + 1.3 * wanted + size[0] / 2
+    center = begins + 5.0 + ROOM * wanted + size[0] / 2
     start = center - slow * travel
     way = neighbour_way(setting.network, lane, rng)
     factor = slow / float(way.limit[0])
@@ -194,7 +204,8 @@ def _slow_one(
 def _fitted(move: CutIn, least: float) -> CutIn | None:
     """The manoeuvre moved until it asks between ``least`` and MOST [m/s2] of the ego: nobody has to brake for who keeps
     20 m away at the ego's own speed, and nobody can for who comes 2 m ahead at half of it."""
-    shortest = 0.4 * move.lead
+    nearest, firmest = (float(np.interp(least, DEMAND, ends)) for ends in (NEAREST, FIRMEST))
+    move = replace(move, gap=max(move.gap, nearest), brake=min(move.brake, firmest))
     for _ in range(40):
         asked = _asked(move)
         if least <= asked <= MOST:
@@ -202,10 +213,10 @@ def _fitted(move: CutIn, least: float) -> CutIn | None:
         if asked < least:
             move = replace(
                 move,
-                gap=max(0.9 * move.gap, 2.0),
-                slower=min(1.05 * move.slower + 0.005, 0.5),
-                brake=min(move.brake + 0.1, 3.0),
-                lead=max(0.92 * move.lead, shortest),
+                gap=max(0.9 * move.gap, nearest),
+                slower=min(1.05 * move.slower + 0.005, 0.6),
+                brake=min(move.brake + 0.1, firmest),
+                lead=0.92 * move.lead,
             )
         else:
             move = replace(move, gap=min(move.gap + 0.8, 25.0), slower=0.95 * move.slower, brake=0.95 * move.brake)
