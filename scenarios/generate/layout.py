@@ -39,6 +39,7 @@ SIDE_CLASSES = {
     "rural": (RURAL, COLLECTOR),
 }
 GUTTER = 0.5
+ROOMY = 1.3  # m: a gutter beside lanes that one turns into, for drivers who swing wide
 
 
 @dataclass(frozen=True)
@@ -108,14 +109,16 @@ def stub_length(limit: float) -> float:
     return 30.0 * limit + 80.0
 
 
-def draw_section(road: RoadClass, rng: Rng, lanes: int | None = None, limit: float | None = None) -> Section:
-    """A cross-section of the class; limit and lane count may be given."""
+def draw_section(
+    road: RoadClass, rng: Rng, lanes: int | None = None, limit: float | None = None, gutter: float = GUTTER
+) -> Section:
+    """A cross-section of the class; limit and lane count may be given, and the width [m] of the gutter."""
     count = lanes if lanes is not None else int(rng.choice(road.lanes))
     chosen = limit if limit is not None else float(rng.choice(road.limits))
     median = float(rng.uniform(1.2, 3.5)) if rng.random() < road.median_share else 0.0
     parking = float(rng.uniform(2.0, 2.3)) if rng.random() < road.parking_share and count == 1 else 0.0
     walkway = float(rng.uniform(*road.walkway)) if road.walkway[1] > 0 else 0.0
-    return Section(count, count, float(rng.uniform(*road.width)), median, GUTTER, parking, walkway, chosen, road.name)
+    return Section(count, count, float(rng.uniform(*road.width)), median, gutter, parking, walkway, chosen, road.name)
 
 
 def draw_bend(limit: float, rng: Rng, angle: tuple[float, float], radius: float | None = None) -> Float:

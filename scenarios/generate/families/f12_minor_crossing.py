@@ -10,11 +10,12 @@ from scenarios.generate.crossing_flow import DAWDLING, Passing, dawdle, draw_gap
 from scenarios.generate.crossroads import Crossroads, Shape, Wish, stage_crossroads, stander, surroundings
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
-from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, draw_section
+from scenarios.generate.layout import COLLECTOR, RESIDENTIAL, ROOMY, draw_section
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.sight import build_up
 
 CRITICAL = {Movement.THROUGH: 7.0, Movement.RIGHT: 6.8, Movement.LEFT: 7.8}  # s, with a second before and behind
+PACE = 4.2  # m/s at the start where nobody has to stop: who keeps his speed comes with the others, not in the gap
 STOPPING, EARLIER = 3.4, 4.2  # s: what a full stop at a sign costs; who has to stop comes sooner
 INSISTING = 0.65  # share of the drivers on the major road who brake for nobody
 KNOBS = {
@@ -40,7 +41,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     rng = draws("sections")
     section = draw_section(RESIDENTIAL, rng, limit=8.33)
     lanes = int(knobs["lanes"])
-    side = draw_section(COLLECTOR, rng, lanes=lanes, limit=knobs["limit"])
+    side = draw_section(COLLECTOR, rng, lanes=lanes, limit=knobs["limit"], gutter=ROOMY)
     shape = Shape.STEM if knobs["shape"] > 0.5 else Shape.CROSS
     turn = Movement.THROUGH if knobs["turn"] < 0.5 else Movement.LEFT if knobs["turn"] < 0.8 else Movement.RIGHT
     if shape is Shape.STEM and turn is Movement.THROUGH:
@@ -48,7 +49,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     control = Control.STOP if knobs["stop_sign"] > 0.5 else Control.YIELD
     arrival = knobs["arrival"] - (EARLIER if control is Control.STOP else 0.0)
     wish = Wish(shape, control, turn, True, arrival)
-    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.9, 1.8))
+    pace = 0.0 if control is Control.STOP else PACE
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.9, 1.8), pace=pace)
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 11.0)
@@ -82,7 +84,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors, times = flow(cross, passing, cast)
     before = [row for row, time in enumerate(times) if time < there + stop + knobs["best_after"] + 0.5]
     slow = (before[-1],) if dawdles and before else ()
-    actors, events = insist(actors, 0.95 * float(side.limit), INSISTING, cast, slow)
+    met = [row for row in before if times[row] > there - 1.0]  # by who drives on without a look
+    actors, events = insist(actors, 0.95 * float(side.limit), INSISTING, cast, (*slow, *met))
     for row in slow:
         events += dawdle(row, times[row], float(side.limit))
     if knobs["cyclist"] < 0.25:

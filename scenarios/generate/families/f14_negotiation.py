@@ -12,7 +12,7 @@ from scenarios.generate.crossing_flow import Passing, flow
 from scenarios.generate.crossroads import Crossroads, Shape, Wish, queue, stage_crossroads, stander, surroundings
 from scenarios.generate.junction import Control, Movement
 from scenarios.generate.knobs import Knob
-from scenarios.generate.layout import RESIDENTIAL, draw_section
+from scenarios.generate.layout import RESIDENTIAL, ROOMY, draw_section
 from scenarios.generate.paths import at_arc
 from scenarios.generate.setting import Draws, Family, Setting
 from scenarios.generate.sight import build_up
@@ -21,9 +21,11 @@ from scenarios.generate.violators import arrival_offset
 HESITATE, WAVE, PUSH, NORMAL = range(4)
 NAMES = ("hesitates", "waves", "pushes", "by the rules")
 PUSHING = 2.2  # m/s2
+EARLIER = 1.5  # s: a full stop at a sign takes time; who has to stop comes sooner
+DEADLOCK = 0.06  # share of scenes in which everybody waits for everybody
 KNOBS = {
     "all_way": Knob(choices=(0, 1)),
-    "others": Knob(choices=(1, 2, 2, 3)),
+    "others": Knob(choices=(1, 2, 2, 2, 3)),
     "first": Knob(),
     "second": Knob(-1.5, 2.0),
     "manner": Knob(choices=(HESITATE, WAVE, PUSH, PUSH, PUSH, PUSH, PUSH, PUSH, PUSH, NORMAL)),
@@ -40,61 +42,74 @@ KNOBS = {
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A junction of two residential streets; one to three drivers come to it within 1.5 s of the ego or so."""
     rng = draws("sections")
-    section = draw_section(RESIDENTIAL, rng)
-    side = replace(draw_section(RESIDENTIAL, rng), limit=section.limit)
+    section = draw_section(RESIDENTIAL, rng, gutter=ROOMY)
+    side = replace(draw_section(RESIDENTIAL, rng, gutter=ROOMY), limit=section.limit)
     shape = Shape.CROSS if knobs["shape"] < 0.5 else Shape.SIDE_RIGHT
     turn = Movement.THROUGH if knobs["turn"] < 0.6 else Movement.RIGHT
-    if shape is Shape.CROSS and knobs["turn"] > 0.8:
+    if shape is Shape.CROSS and knobs["turn"] > 0.85:
         turn = Movement.LEFT
     all_way = knobs["all_way"] > 0.5
     control = Control.ALL_WAY if all_way else Control.NONE
-    wish = Wish(shape, control, turn, False, knobs["arrival"])
-    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(0.3, 1.4))
+    wish = Wish(shape, control, turn, False, knobs["arrival"] - (EARLIER if all_way else 0.0))
+    cross = stage_crossroads(wish, RESIDENTIAL, section, side, draws, rest=(1.3, 2.2) if all_way else (0.6, 1.6))
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 12.0)
     cast = draws("cast")
-    deadlock = knobs["deadlock"] < 0.2
+    deadlock = knobs["deadlock"] < DEADLOCK
     manner = WAVE if deadlock else int(knobs["manner"])
-    passing, legs = _others(cross, knobs, cast, manner == PUSH)
+    # who waves the ego through or hesitates waves or lets through everybody: the second one takes it for himself
+    pusher = 0 if manner == PUSH else 1 if manner != NORMAL and not deadlock else -1
+    passing, legs = _others(cross, knobs, cast, pusher)
     if not passing:
         return None
-    if all_way and manner == PUSH:
-        actors, times = _at_its_line(cross, passing[0].connector, cast), [passing[0].time]
-    else:
-        actors, times = flow(cross, passing[:1], cast, factor=0.92, critical=True)
-    if not actors:
-        return None
-    events = _script(cross, passing[0].connector, manner, times[0], knobs, all_way)
-    if manner == PUSH:
-        actors[0] = replace(actors[0], driver=actors[0].driver | {Driver.COURTESY: 0.0})
-    more, more_times = flow(cross, passing[1:], cast, factor=0.92)
-    for row, time in enumerate(more_times, start=1):
-        if deadlock:
-            events += _wait(cross, row, time, knobs["deadlock_time"] + 2.0 + 1.5 * row)
+    actors: list[Actor] = []
+    events: list[tuple[float, ...]] = []
+    for number, item in enumerate(passing):
+        pushes = number == pusher
+        if pushes and all_way:
+            more, times = _at_its_line(cross, item.connector, cast), [item.time]
+        else:
+            more, times = flow(cross, [item], cast, factor=0.92, critical=number in (0, pusher))
+        if not more and number == 0:
+            return None
+        for actor, time in zip(more, times, strict=True):
+            row = len(actors)
+            if pushes:
+                events += _push(cross, row, item.connector, time, knobs["first"], all_way)
+                actor = replace(actor, driver=actor.driver | {Driver.COURTESY: 0.0})
+            elif deadlock:
+                events += _wait(cross, row, time, knobs["deadlock_time"] + 2.0 + 1.5 * row)
+            elif number == 0 and manner in (WAVE, HESITATE):
+                events += _wait(cross, row, time, 1.5 if manner == HESITATE else knobs["deadlock_time"] + 2.0)
+            actors.append(actor)
+    others = len(actors)
     blocker = stander(cross, cast) if turn is not Movement.THROUGH else None
-    actors += more + ([] if blocker is None else [blocker])
+    actors += [] if blocker is None else [blocker]
     actors += surroundings(cross, draws, knobs["density"], legs, most=6)
     return cross.setting(
         actors,
         events,
+        bearable=20.0 if all_way else 6.0,
         occlusion=True,
+        foresight=4.0 if all_way else None,
         slack=1.05 + 0.5 * knobs["first"] + 0.1 * (3.0 - knobs["others"]),
-        facts={"control": control.value, "manner": NAMES[manner], "deadlock": deadlock, "others": 1 + len(more)},
+        facts={"control": control.value, "manner": NAMES[manner], "deadlock": deadlock, "others": others},
     )
 
 
 def _others(
-    cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator, alone: bool
+    cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator, pusher: int
 ) -> tuple[list[Passing], tuple[int, ...]]:
     """Who comes from the other legs, the first one from the right if there is such a leg; and those legs.
 
-    ``alone``: the others are well behind the first one.
+    Number ``pusher`` of them comes with the ego; where it is the first, the others are well behind it.
     """
     order = [cross.leg(movement) for movement in (Movement.RIGHT, Movement.LEFT, Movement.THROUGH)]
     legs = tuple(leg for leg in order if leg is not None)
-    after = 4.0 if alone else 0.0
-    offsets = (-0.5 + knobs["first"], knobs["second"] + after, knobs["second"] + after + 1.5)
+    with_ego = -0.5 + knobs["first"]
+    second = knobs["second"] + (4.0 if pusher == 0 else 0.0)
+    offsets = (with_ego, with_ego if pusher == 1 else second, second + 1.5)
     found = []
     meeting_legs = [leg for leg in legs if cross.movements(leg)]
     for leg, offset in zip(meeting_legs[: int(knobs["others"])], offsets, strict=False):
@@ -108,26 +123,20 @@ def _others(
     return found, legs
 
 
-def _script(
-    cross: Crossroads, connector: int, manner: int, time: float, knobs: Mapping[str, float], all_way: bool
+def _push(
+    cross: Crossroads, row: int, connector: int, time: float, first: float, all_way: bool
 ) -> list[tuple[float, ...]]:
-    """Script of the first of the others: it waves the ego through, hesitates, pushes in, or drives by the rules."""
+    """Script of somebody who takes the right of way as the ego comes; ``first`` in [0, 1] is how late he is."""
     meeting = cross.meeting(connector)
     assert meeting is not None  # one of the movements that meet the ego's
     mine, theirs = (0.5 * (low + high) for low, high in meeting)
     place = at_arc(cross.way, mine)[:2]
     speed = 0.85 * float(cross.way.limit[0])
-    if manner == WAVE:
-        return _wait(cross, 0, time, knobs["deadlock_time"] + 2.0)
-    if manner == HESITATE:
-        return _wait(cross, 0, time, 1.5)
-    if manner == NORMAL:
-        return []
-    late = arrival_offset(knobs["first"], speed)
+    late = arrival_offset(first, speed)
     if not all_way:
         return [
             _event(
-                0,
+                row,
                 Trigger.EGO_ARRIVAL,
                 cross.estimate(mine, 4.0),
                 place,
@@ -141,8 +150,8 @@ def _script(
     line = float(cross.way_through(connector).begin[1])
     go = cross.estimate(mine, float(np.sqrt(2.0 * (theirs - line + 3.3) / PUSHING)) - late)
     return [
-        _event(0, Trigger.TIME, 0.0, place, 0.0, Action.SPEED, 3.0, 0.0),
-        _event(0, Trigger.EGO_ARRIVAL, go, place, time + 7.0, Action.SPEED, PUSHING, speed),
+        _event(row, Trigger.TIME, 0.0, place, 0.0, Action.SPEED, 3.0, 0.0),
+        _event(row, Trigger.EGO_ARRIVAL, go, place, time + 7.0, Action.SPEED, PUSHING, speed),
     ]
 
 
