@@ -131,7 +131,7 @@ def _conflicts(
             event = {"kind": "none", "h": 0.0}
         elif not len(actors[row].points):
             event = _standing_event(taken, nominal)
-        elif taken.along[np.flatnonzero(taken.inside)[-1]] > ALIKE or taken.along[taken.inside].min() < -ALIKE:
+        elif abs(taken.along[np.flatnonzero(taken.inside)[-1]]) > ALIKE:  # who turns off across it crosses
             event = _sharing_event(scenario, row, taken, nominal, seen[row], braking(row))
         else:
             event = _crossing_event(scenario, row, taken, nominal, seen[row])
@@ -239,15 +239,15 @@ def _crossing_event(scenario: Scenario, row: int, taken: Occupancy, nominal: Flo
         float(np.interp(c, s, clock, right=np.inf)) for c, s in ((c0, front), (c1, rear), (0.5 * (c0 + c1), front))
     )
     pet = max(t_in - ego_out, ego_in - t_out) if np.isfinite(ego_in) else np.inf
-    seen = _seen(scenario, row, taken, view)
+    onset = _onset(scenario, row, taken)
+    lead = _cue_lead(scenario, row, onset, across=True)
+    seen = _in_view(view, max(onset - round(lead / DT), 0))
     a_req = _stop_before(c0, float(front[seen]), float(speed[seen]))
     left = t_in - MARGIN - seen * DT
     a_go = 2.0 * (c1 - float(rear[seen]) - speed[seen] * left) / left**2 if left > 0.1 else np.inf
     a_go = np.inf if a_go > 2.0 else max(float(a_go), 0.0)
     h = 0.0 if pet >= MISSED else min(a_req, 3.0 * a_go) / 6.0
     figures = _figures(pet=pet, dta=center * DT - ego_at, a_req=a_req, a_go=a_go, seen=seen * DT, c0=c0, c1=c1)
-    onset = _onset(scenario, row, taken)
-    lead = _cue_lead(scenario, row, onset)
     more = {"begin": round(onset * DT, 1), "cue_lead": round(lead, 1)}
     return {"kind": "crossing", "h": h, "own": [round(d0, 2), round(d1, 2)]} | figures | more
 
@@ -298,11 +298,12 @@ def _keeps_direction(scenario: Scenario, row: int, begin: int, entry: int) -> bo
     return abs(float(dy * np.cos(heading) - dx * np.sin(heading))) < SIDEWAYS
 
 
-def _cue_lead(scenario: Scenario, row: int, onset: int) -> float:
+def _cue_lead(scenario: Scenario, row: int, onset: int, *, across: bool = False) -> float:
     """Time [s] between the first announcement and the first motion it announces, in the stored tracks.
 
     INTENT of a vehicle (a siren, a driver who gets ready) announces what it does from sample ``onset`` on, and counts
-    rather than an indicator that has been on all the time.
+    rather than an indicator that has been on all the time. The indicator of somebody who drives ``across`` says where
+    they turn, not whether they wait: it announces nothing.
     """
     tracks = scenario.tracks
     walker = tracks.kind[row] == AgentKind.PEDESTRIAN
@@ -312,7 +313,10 @@ def _cue_lead(scenario: Scenario, row: int, onset: int) -> float:
         return max(0.0, (onset + scenario.start - int(ready[0])) * DT)
     if not len(shown):
         return 0.0
-    if walker or np.hypot(*tracks.velocity[row, shown[0]]) < 0.3:
+    rolling = bool(np.hypot(*tracks.velocity[row, shown[0]]) >= 0.3)
+    if across and rolling and not walker:
+        return 0.0
+    if walker or not rolling:
         moving = np.flatnonzero(np.hypot(*tracks.velocity[row].T) > (0.15 if walker else 0.3))
         begin = moving[moving >= shown[0]] if not walker else moving
     else:  # an indicator: until the heading leaves the direction it had

@@ -21,13 +21,15 @@ def cross_behind(
     before: bool = False,
     hurry: float = 1.0,
     notice: float = 1.5,
+    near: float | None = None,
 ) -> tuple[list[Actor], list[tuple[float, ...]]]:
     """Walkers on the marked crossing of the ego's exit (``before``: of the leg by which it comes), and their script;
     both empty where there is none.
 
     The first one is in the ego's lane ``offset`` [s] after the ego's ``arrival`` [s] there, the others follow or come
-    the other way. ``hurry`` is a factor on their walking speed, ``notice`` the time [s] before
-    they start from which one sees that they will. ``index`` is the place of the first one among the actors.
+    the other way. It comes from the ego's own kerb in a share ``near`` of all scenes (None: in half of them). ``hurry``
+    is a factor on their walking speed, ``notice`` the time [s] before they start from which one sees that they will.
+    ``index`` is the place of the first one among the actors.
     """
     road = cross.network.corridor[0 if before else 1]
     numbers = [n for n, item in enumerate(cross.network.crossings) if item.junction == 0 and item.road == road]
@@ -39,6 +41,9 @@ def cross_behind(
     actors: list[Actor] = []
     events: list[tuple[float, ...]] = []
     from_first = bool(rng.random() < 0.5)
+    if near is not None:
+        own = bool(np.hypot(*(line[0] - place)) < np.hypot(*(line[1] - place)))
+        from_first = own == bool(rng.random() < near)
     for number in range(people):
         side = from_first if number % 2 == 0 else not from_first
         start = 0.4 + 1.3 * (number // 2)

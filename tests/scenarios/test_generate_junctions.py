@@ -195,6 +195,12 @@ def test_violators_from_the_side_are_in_the_way_of_an_ego_that_drives_on():  # t
     assert np.median(late) < 0.5
 
 
+def test_who_turns_across_the_ego_crosses_its_way_and_the_indicator_promises_nothing():  # type: ignore[no-untyped-def]
+    events = [event for index in range(6) for event in scene("F16", index).provenance["events"]]
+    assert {event["kind"] for event in events} <= {"crossing", "none"}  # not somebody who comes the ego's way
+    assert all(event["cue_lead"] == 0.0 for event in events if event["kind"] == "crossing")
+
+
 def test_buildings_stand_beside_the_road_and_some_scenes_have_them():  # type: ignore[no-untyped-def]
     built = 0
     for family in ("F12", "F14", "F16"):

@@ -23,12 +23,13 @@ from scenarios.generate.walkers import cross_behind
 
 DILEMMA, EMPTY, QUEUE, LATE, STALE, ARROW, SPILLBACK = range(7)
 NAMES = ("dilemma", "red_empty", "red_queue", "late_crosser", "stale_green", "arrow", "spillback")
-CASES = (DILEMMA, EMPTY, QUEUE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, LATE, STALE, ARROW, SPILLBACK)
-WALKING, TURNING = 0.3, 0.65  # who is late: people on foot, who turns across, else who comes from the side
-PACE = {LATE: 6.4, EMPTY: 5.6}  # m/s at the start, in the cases in which nobody stands for long
+CASES = (DILEMMA, EMPTY, QUEUE, *(LATE,) * 19, STALE, ARROW, SPILLBACK)
+WALKING, TURNING = 0.3, 0.68  # who is late: people on foot, who turns across, else who comes from the side
+PACE = {LATE: 6.7, EMPTY: 5.6}  # m/s at the start, in the cases in which nobody stands for long
+WALKERS_PACE = 5.4  # m/s: where people cross one waits for longer
 KNOBS = {
     "case": Knob(choices=CASES),
-    "arrival": Knob(6.0, 8.5),
+    "arrival": Knob(6.0, 8.0),
     "to_line": Knob(1.5, 4.0),
     "wait": Knob(1.0, 5.0),
     "queue": Knob(1.0, 6.0),
@@ -36,7 +37,7 @@ KNOBS = {
     "exit_space": Knob(0.0, 12.0),
     "offset": Knob(),
     "turn": Knob(),
-    "limit": Knob(choices=(8.33, 8.33, 11.11, 11.11, 13.89)),
+    "limit": Knob(choices=(8.33, 8.33, 8.33, 8.33, 8.33, 11.11)),  # from slower than that nobody sets off in time
     "lanes": Knob(choices=(1, 1, 2)),
     "lane": Knob(),
     "density": Knob(0.3, 1.3),
@@ -56,7 +57,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     if case in (EMPTY, QUEUE) and knobs["turn"] < 0.25:
         turn = Movement.RIGHT
     straight = replace(section, forward=2, backward=3) if case == ARROW else None
-    walks = case == LATE and knobs["late"] < WALKING
+    walks = case == LATE and knobs["late"] < WALKING and lanes == 1  # on a wide road one sees them from afar
     crosswalks = bool(rng.random() < 0.6) or walks
     wish = Wish(Shape.CROSS, Control.SIGNAL, turn, False, knobs["arrival"], crosswalks=crosswalks)
     cross = stage_crossroads(
@@ -68,14 +69,14 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         straight=straight,
         lane=knobs["lane"],
         rest=(0.8, 2.0) if case in (DILEMMA, STALE) else (0.0, 0.8),
-        pace=PACE.get(case, 0.0),
+        pace=WALKERS_PACE if walks else PACE.get(case, 0.0),
     )
     if cross is None:
         return None
     if case == LATE:  # this knob's other meaning: how far one sees round the corner
         cross = build_up(cross, 15.0 + 3.5 * knobs["exit_space"], 14.0)
     plan, slack = light_plan(case, cross, knobs)
-    actors, events = _cast(case, cross, knobs, draws("cast"))
+    actors, events = _cast(case, walks, cross, knobs, draws("cast"))
     if case in (SPILLBACK, LATE) and not actors:
         return None
     density = knobs["density"] * (0.4 if case == LATE else 1.0)
@@ -114,9 +115,9 @@ def light_plan(case: int, cross: Crossroads, knobs: Mapping[str, float]) -> tupl
 
 
 def _cast(
-    case: int, cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator
+    case: int, walks: bool, cross: Crossroads, knobs: Mapping[str, float], rng: np.random.Generator
 ) -> tuple[list[Actor], list[tuple[float, ...]]]:
-    """Who belongs to the case, and their script."""
+    """Who belongs to the case (on foot where the latecomer ``walks``), and their script."""
     if case == QUEUE:
         return queue(cross, cross.way, cross.line - 1.0, int(knobs["queue"]), rng, start_loss=knobs["start_loss"]), []
     if case == ARROW:
@@ -132,18 +133,20 @@ def _cast(
             start = goes + 1.1 * row
             events.append((float(row), Trigger.TIME, start, 0.0, 0.0, start, Action.NORMAL, 0.0, 0.0))
         return standing, events
-    if case == LATE and knobs["late"] < WALKING:
+    if walks:
         there = cross.ego_time(cross.line + 2.0)
         offset = -0.9 + 1.4 * knobs["offset"]
-        return cross_behind(cross, there, offset, rng, 0, 1 + int(rng.integers(3)), before=True, hurry=1.4, notice=0.5)
+        return cross_behind(
+            cross, there, offset, rng, 0, 1 + int(rng.integers(3)), before=True, hurry=2.0, notice=0.4, near=0.95
+        )
     if case == LATE:
         speed = float(rng.uniform(8.0, 12.0))
-        offset = arrival_offset(knobs["offset"], speed)
+        offset = arrival_offset(0.1 + 0.8 * knobs["offset"], speed)  # no near misses
         leg = cross.leg(Movement.THROUGH)
         if knobs["late"] < TURNING and leg is not None:
             return violate(cross, leg, offset, speed, rng, role="late", turn=Movement.LEFT, ahead=3.0)
         side = [leg for leg in (cross.leg(Movement.RIGHT), cross.leg(Movement.LEFT)) if leg is not None]
-        return violate(cross, int(rng.choice(side)), offset, speed, rng, role="late", feint=rng.random() < 0.3)
+        return violate(cross, int(rng.choice(side)), offset, speed, rng, role="late", feint=rng.random() < 0.6)
     return [], []
 
 

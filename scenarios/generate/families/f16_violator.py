@@ -13,19 +13,21 @@ from scenarios.generate.signals import SignalPlan
 from scenarios.generate.timing import RUN_IN
 from scenarios.generate.violators import arrival_offset, violate
 
+ACROSS, FEINTS = 0.45, 0.7  # share of those who turn across, and of the others who first slow down as if to stop
+PACE = 6.7  # m/s at the start: not much slower than the road, or who keeps that speed meets nobody
 KNOBS = {
-    "hazard": Knob(choices=(0, 1, 1, 1, 1)),
+    "hazard": Knob(choices=(0, *(1,) * 15)),
     "feint": Knob(),
     "from_left": Knob(choices=(0, 1)),
     "oncoming": Knob(),
     "signal": Knob(choices=(0, 1, 1)),
-    "arrival": Knob(4.5, 7.5),
+    "arrival": Knob(5.5, 7.5),
     "offset": Knob(),
     "speed": Knob(8.0, 17.0),
     "brakes": Knob(),
     "lanes": Knob(choices=(1, 1, 2)),
     "lane": Knob(),
-    "limit": Knob(choices=(8.33, 8.33, 11.11, 11.11, 13.89)),
+    "limit": Knob(choices=(8.33, 8.33, 8.33, 8.33, 11.11)),  # m/s: near PACE
     "sight": Knob(15.0, 60.0),
     "density": Knob(0.2, 1.0),
 }
@@ -42,11 +44,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     signal = knobs["signal"] > 0.5
     control = Control.SIGNAL if signal else Control.STOP
     wish = Wish(Shape.CROSS, control, Movement.THROUGH, False, knobs["arrival"], crosswalks=rng.random() < 0.4)
-    cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"], rest=(0.0, 0.8), pace=6.4)
+    cross = stage_crossroads(wish, road, section, side, draws, lane=knobs["lane"], rest=(0.0, 0.8), pace=PACE)
     if cross is None:
         return None
     cross = build_up(cross, knobs["sight"], 14.0)
-    across = knobs["oncoming"] < 0.2
+    across = knobs["oncoming"] < ACROSS
     leg = cross.leg(Movement.THROUGH if across else Movement.LEFT if knobs["from_left"] > 0.5 else Movement.RIGHT)
     if leg is None:
         return None
@@ -54,11 +56,11 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     actors, events = violate(
         cross,
         leg,
-        arrival_offset(knobs["offset"], knobs["speed"]),
+        arrival_offset(0.1 + 0.8 * knobs["offset"], knobs["speed"]),
         knobs["speed"],
         draws("cast"),
         brakes=knobs["brakes"] < 0.4,
-        feint=knobs["feint"] < 0.5,
+        feint=knobs["feint"] < FEINTS,
         hazard=hazard,
         turn=Movement.LEFT if across else Movement.THROUGH,
     )
