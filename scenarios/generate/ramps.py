@@ -10,6 +10,8 @@ from scenarios.generate.layout import Layout
 from scenarios.generate.nodes import Built, band, connector, lane_end, paving, plain_leg
 from scenarios.generate.seams import Seam
 
+EASING = 0.35  # share of a bend's angle that is turned on its clothoids
+
 
 def nose_length(gap: float, angle: float) -> float:
     """Length [m] that a ramp needs to close a ``gap`` [m] to the lane it becomes, from an ``angle`` [rad]."""
@@ -90,6 +92,7 @@ class OnRamp:
     Attributes:
         main, ramp: One-way cross-sections. ``gap``, ``angle``: of the nose.
         parallel, taper: Lengths [m] of the acceleration lane and of its end.
+        turn: By how much both bend on that lane [rad, left positive]: who keeps its direction leaves the road.
         yields: True if the ramp gives way where its lane ends, False if they go by arrival.
     """
 
@@ -99,6 +102,7 @@ class OnRamp:
     angle: float
     parallel: float
     taper: float
+    turn: float
     yields: bool
 
     def nodes(self, from_ramp: bool) -> tuple[Nose, Seam]:
@@ -112,7 +116,8 @@ class OnRamp:
     def layout(self, from_ramp: bool, arriving: Float, other: Float, onward: float, left_hand: bool) -> Layout:
         """The layout of a corridor that arrives by the ramp or by the carriageway; ``other`` leads to the nose too."""
         nose, taper = self.nodes(from_ramp)
-        roads = (arriving, _straight(self.parallel), _straight(onward))
+        bent = bend_segments(self.turn, self.parallel / abs(self.turn) / (1.0 + EASING), EASING)
+        roads = (arriving, bent, _straight(onward))
         first = self.ramp if from_ramp else self.main
         return Layout(first, roads, (nose, taper), None, ({2: other}, {}), left_hand, False)
 

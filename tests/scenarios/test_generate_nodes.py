@@ -51,7 +51,9 @@ def _motorway(rng: np.random.Generator) -> tuple[Section, Section]:
 def _on_ramp(rng: np.random.Generator) -> Layout:
     main, ramp = _motorway(rng)
     parallel, taper = float(rng.uniform(60.0, 250.0)), float(rng.uniform(30.0, 90.0))
-    merge = OnRamp(main, ramp, float(rng.uniform(1.5, 2.6)), float(rng.uniform(0.07, 0.13)), parallel, taper, True)
+    merge = OnRamp(
+        main, ramp, float(rng.uniform(1.5, 2.6)), float(rng.uniform(0.07, 0.13)), parallel, taper, 0.15, True
+    )
     from_ramp = bool(rng.random() < 0.5)
     road = ramp_road(180.0, float(rng.uniform(35.0, 120.0)), float(rng.uniform(0.5, 1.3)), 14.0, to_nose=from_ramp)
     roads = (road, _line(400.0)) if from_ramp else (_line(400.0), road)

@@ -24,6 +24,7 @@ from scenarios.generate.timing import FUTURE, RUN_IN, drive_time, ego_start, run
 MERGED = 0.4  # share of the taper after which two lanes have become one
 NEEDED = 1.7  # s between two vehicles into which somebody can merge at their speed
 LATEST = RUN_IN + FUTURE - 4.5  # s: when an undisturbed ego merges
+SIDEWAYS, SHARPEST = (0.8, 1.3), 160.0  # m/s2 at the limit, and least radius [m], where ramp and road run side by side
 KNOBS = {
     "from_ramp": Knob(choices=(1, 1, 1, 1, 1, 1, 1, 0, 0, 0)),
     "main_limit": Knob(choices=(13.89, 16.67, 19.44, 22.22, 25.0)),
@@ -35,8 +36,8 @@ KNOBS = {
     "abreast": Knob(-0.6, 0.6),
     "pace": Knob(0.75, 0.95),
     "trucks": Knob(0.0, 0.4),
-    "courtesy": Knob(),
-    "entry": Knob(0.25, 0.6),
+    "courtesy": Knob(0.0, 0.5),
+    "entry": Knob(0.0, 0.3),
     "merger": Knob(-0.8, 0.6),
     "ahead": Knob(),
 }
@@ -52,7 +53,10 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     ramp = Section(1, 0, width, 0.0, GUTTER, 0.0, 0.0, ramp_limit, "motorway")
     parallel = float(np.clip(knobs["length"] * least_parallel(limit, ramp_limit), 60.0, 220.0))
     taper = float(np.clip(calm_length(width, 0.9 * limit, 2.0), 30.0, 85.0))
-    merge = OnRamp(main, ramp, float(rng.uniform(1.5, 2.2)), float(rng.uniform(0.09, 0.13)), parallel, taper, from_ramp)
+    nose = float(rng.uniform(1.5, 2.2)), float(rng.uniform(0.09, 0.13))
+    # Away from the ramp's side: who keeps its direction does not end up in a lane of the road.
+    curvature = min(float(draws("bend").uniform(*SIDEWAYS)) / limit**2, 1.0 / SHARPEST)
+    merge = OnRamp(main, ramp, *nose, parallel, taper, parallel * curvature, from_ramp)
     turn = float(rng.uniform(0.5, 1.3))
     radius = float(rng.uniform(35.0, 120.0))
     ramp_length = 40.0 + ramp_limit * (RUN_IN + float(rng.uniform(0.5, 2.5)))
@@ -140,7 +144,7 @@ def _on_main(knobs: Mapping[str, float], draws: Draws, network: Network, way: Wa
     style = draw_style(draws("style"), factor=float(draws("factor").uniform(0.85, 1.0)))
     path = ego_path(way, style)
     arc = run_up(limit)
-    speed = (0.4 + 0.35 * knobs["entry"]) * float(path[int(arc / 0.5), 4])
+    speed = (0.34 + 0.4 * knobs["entry"]) * float(path[int(arc / 0.5), 4])
     taper = way.begin[3]
     merged = float(taper + MERGED * (way.begin[4] - taper))
     arrival = drive_time(path, arc, speed, merged)
