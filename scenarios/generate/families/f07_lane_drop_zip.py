@@ -24,7 +24,10 @@ REFUSING = 0.7  # share of scenes in which who is beside the ego does not let it
 REFUSED = 2.0  # s after the ego's arrival for which that one minds nobody
 TYPICAL = 4.65  # m, length of a car
 CLOSE = 4.0  # m between those who close up behind the one abreast
-EASIEST, ROOMIEST = 1.5, 1.7  # slack of the gap that nobody contests, from the least room to the most
+CONTESTED, FREE = (
+    (1.05, 1.5),
+    (1.5, 1.7),
+)  # slack of the gap behind who refuses or does not, from the least room to the most
 UNHURRIED = (0.5, 0.75)  # share of the limit behind the taper at which those who are through drive on
 BEYOND = 6.0  # m behind the taper at which the next ahead is when the scene starts
 KNOBS = {
@@ -122,11 +125,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     busy = [(lane, -1.0, 1e9) for lane in {*way.lanes, *beside.lanes}]
     actors += traffic(network, draws("traffic"), knobs["density"], middle, reach(narrow.limit), 8, busy)
     facts = {"queue_speed": round(speed, 2), "ending": ending, "refuses": refuses, "closed_up": closed}
-    easy = float(np.interp(knobs["room"], (1.05, 1.65), (EASIEST, ROOMIEST)))
-    decided = tuple(actor for actor in actors if not actor.critical)
-    return Setting(
-        network, way, arc, speed, style, actors, events, event=merged, slack=easy, decided=decided, facts=facts
-    )
+    slack = float(np.interp(knobs["room"], (1.05, 1.65), CONTESTED if refuses else FREE))
+    # Who is beside the ego in the taper is what it decides about, and no conflict: braking keeps clear of no neighbour.
+    return Setting(network, way, arc, speed, style, actors, events, event=merged, slack=slack, facts=facts)
 
 
 def _append(
