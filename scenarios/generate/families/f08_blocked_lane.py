@@ -28,7 +28,7 @@ KNOBS = {
     "arrival": Knob(0.2, 2.6),
     "wait": Knob(-1.5, 1.2),
     "block": Knob(5.0, 18.0),
-    "intrusion": Knob(1.9, 2.9),
+    "intrusion": Knob(1.9, 2.6),
     "oncoming_speed": Knob(0.8, 1.0),
     "before": Knob(choices=(3, 4)),
     "after": Knob(choices=(1, 2, 3)),
@@ -36,7 +36,7 @@ KNOBS = {
     "density": Knob(0.2, 0.9),
 }
 REST = (1.2, 4.0)  # s after the beginning of the warm-up at which the ego sets off
-CLEARANCE = 0.55  # m between the ego and what stands in the lane
+CLEARANCE = 0.7  # m between the ego and what stands in the lane
 ROOM = 13.0  # m between the ego's front and the blockage where it would wait
 EARLIEST = 2.0  # s after the start: before, nobody has decided anything
 PRICE = 0.2  # per second in the oncoming lane
