@@ -28,14 +28,14 @@ from scenarios.generate.timing import RUN_IN, reach, run_up
 
 KNOBS = {
     "road_class": Knob(choices=(0, 1, 1, 1, 2, 2, 2, 2, 3)),
-    "demand": Knob(0.2, 1.1),
+    "demand": Knob(0.3, 1.25),
     "left_over": Knob(0.0, 0.6),
-    "deceleration": Knob(2.0, 7.0),
+    "deceleration": Knob(2.0, 6.0),
     "brakes": Knob(choices=(1, 1, 1, 1, 2, 3)),
     "brake_light_lead": Knob(0.0, 0.5),
     "follower_gap": Knob(0.6, 2.0),
     "event": Knob(3.0, 5.0),
-    "hold": Knob(2.6, 4.0),
+    "hold": Knob(3.0, 4.6),
     "lead_kind": Knob(),
     "lane": Knob(),
     "bends": Knob(choices=(0, 1, 2, 3)),
@@ -44,7 +44,9 @@ KNOBS = {
 }
 CLASS_BY_KNOB = (RESIDENTIAL, COLLECTOR, ARTERIAL, RURAL)
 
+BEGIN = 0.54  # share of the limit that both drive when the scene starts
 SPEED_UP = 0.7  # m/s2
+RESTART = 1.3  # m/s2: from more, an ego that has braked firmly lets go of the brake faster than is comfortable
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
@@ -58,9 +60,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     section = draw_section(road, rng)
     junctions = int(knobs["junction"])
     # Both have been slow and speed up from the start on: an ego that stops there stays far behind.
-    speed, top = 0.62 * section.limit, 0.85 * section.limit
+    speed, top = BEGIN * section.limit, 0.85 * section.limit
     at_event = min(speed + SPEED_UP * knobs["event"], top)
-    demand = max(knobs["demand"] - 0.06 * draws.attempt, 0.15)
+    demand = max(knobs["demand"] - 0.04 * draws.attempt, 0.2)
     gap, deceleration, left_over = _brake_of(demand, at_event, knobs)
     gap = max(gap * speed / at_event, 3.0)
     style = draw_style(draws("style"), gap=1.8, headway=max((gap / 1.07 - 1.8) / speed, 0.4), factor=1.05)
@@ -90,7 +92,7 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         role="lead",
         cue_lead=knobs["brake_light_lead"],
         driver={
-            Driver.SPEED_FACTOR: 0.62,
+            Driver.SPEED_FACTOR: BEGIN,
             Driver.MAX_DECELERATION: 8.0,
             Driver.ACCELERATION: float(cast.uniform(1.2, 1.8)),
             Driver.LANE_BIAS: float(np.clip(cast.normal(0.0, 0.1), -0.2, 0.2)),
@@ -159,7 +161,7 @@ def _script(
             events.append((0, Trigger.EGO_ARRIVAL, 0.2, place[0], place[1], begin + hold - 1.0, *slow))
         else:
             events.append((0, Trigger.TIME, begin, 0.0, 0.0, begin, *slow))
-        events.append((0, Trigger.TIME, begin + hold, 0.0, 0.0, begin + hold, Action.SPEED, 1.8, 0.97 * limit))
+        events.append((0, Trigger.TIME, begin + hold, 0.0, 0.0, begin + hold, Action.SPEED, RESTART, 0.97 * limit))
         begin += hold + 2.5
     return [tuple(float(value) for value in event) for event in events]
 
