@@ -268,7 +268,7 @@ def _assemble(
     stop_lines = _stop_lines(layout, roads, junctions, at_leg, put)
     areas = _areas(placed_roads, placed_junctions, placed_crossings, layout.left_hand)
     return Network(
-        map=build_map(lanes, areas, stop_lines),
+        map=_rounded(build_map(lanes, areas, stop_lines)),
         curves=tuple(curves),
         road_lanes=road_lanes,
         connector_lanes=connector_lanes,
@@ -279,6 +279,18 @@ def _assemble(
         crossings=placed_crossings,
         left_hand=layout.left_hand,
         unusual=is_unusual(layout),
+    )
+
+
+def _rounded(world: VectorMap) -> VectorMap:
+    """The map to 0.1 mm and 1e-5 rad: what is stored is small, and the same on platforms whose last bits differ."""
+    centerline = np.column_stack((np.round(world.centerline[:, :2], 4), np.round(world.centerline[:, 2], 5)))
+    return replace(
+        world,
+        centerline=centerline,
+        polygon=np.round(world.polygon, 4),
+        ring=np.round(world.ring, 4),
+        stop_segment=np.round(world.stop_segment, 4),
     )
 
 
