@@ -32,6 +32,8 @@ CLOSING = 0.4  # share of scenes in which those beside close up
 PATIENT = 6  # draws with a queue and somebody who closes up; where nobody gets over then, the next have neither
 QUEUE = (-10.0, 30.0)  # m behind the last place to change lanes: where a queue may end
 QUEUED = 5
+WIDEST = 1.65  # slack at most: a lane change is never quite free
+PER_LANE = 0.15  # slack that each further lane costs: it asks for a gap of its own within the same distance
 DENSITIES = (10.0, 22.0, 38.0)  # vehicles per kilometre of the lane that the ego has to reach
 KNOBS = {
     "limit": Knob(choices=(11.11, 13.89, 13.89, 16.67)),
@@ -112,7 +114,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     events = close_up(actors, reached, arc, speed, draws("blocker")) if closing and reached is not None else []
     facts = {"away": away, "distance": round(distance, 1), "queue": queue}
     scene = Setting(network, way, arc, speed, style, actors, events)
-    event, slack = arc + speed * (RUN_IN + 3.0), knobs["opening"]
+    event = arc + speed * (RUN_IN + 3.0)
+    slack = max(min(knobs["opening"], WIDEST) - PER_LANE * (away - 1), 1.0)
     return replace(scene, event=event, side=side, beside=beside, slack=slack, facts=facts)
 
 
