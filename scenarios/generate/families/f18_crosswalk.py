@@ -38,17 +38,17 @@ from scenarios.generate.timing import RUN_IN, reach, run_up, walk_time
 COMMIT, HESITATE, TURN_BACK, ELDERLY, RUN, NOBODY = range(6)
 MID_BLOCK, BEFORE, AFTER = range(3)
 KNOBS = {
-    "place": Knob(choices=(MID_BLOCK, MID_BLOCK, MID_BLOCK, BEFORE, AFTER)),
-    "arrival": Knob(4.5, 8.5),
+    "place": Knob(choices=(MID_BLOCK,) * 7 + (BEFORE,) * 2 + (AFTER,)),
+    "arrival": Knob(5.5, 8.5),
     "offset": Knob(),
     "people": Knob(1.0, 8.0),
-    "behavior": Knob(choices=(COMMIT,) * 12 + (HESITATE,) * 3 + (TURN_BACK,) + (ELDERLY,) * 3 + (RUN,)),
+    "behavior": Knob(choices=(COMMIT,) * 13 + (HESITATE,) * 3 + (TURN_BACK,) + (ELDERLY,) * 2 + (RUN,)),
     "speed": Knob(1.0, 1.8),
     "hesitation": Knob(0.3, 2.0),
     "false_cues": Knob(0.3, 0.5),
     "approach": Knob(),
     "near_side": Knob(),
-    "road_class": Knob(choices=(0, 1, 1, 1, 1)),
+    "road_class": Knob(choices=(0, 1, 1, 1, 1, 1)),
     "density": Knob(0.2, 1.1),
     "bends": Knob(choices=(0, 1, 2)),
     "urgency": Knob(),
@@ -56,15 +56,15 @@ KNOBS = {
 LIMITS = (11.11, 13.89, 13.89)  # m/s, of the wider roads
 STAND_BACK = 1.05  # m from the kerb: nearer, who looks at the road wants to cross
 LEAST_LEAD, MOST_LEAD = 0.2, 2.5  # s between the first cue and the first step
-QUICKEST, LATEST = 2.6, 0.05  # m/s, s: later ones let the ego pass
+QUICKEST, LATEST = 3.0, 0.05  # m/s, s: later ones let the ego pass
 NEVER = 60.0  # s
 LAST_ARRIVAL = 9.5  # s
-PACE = (0.38, 0.55)  # share of the limit at the scene's start: from faster, stopping at once would get far
+PACE = (0.38, 0.5)  # share of the limit at the scene's start: from faster, stopping at once would get far
 WAITING = 12.0  # m: whose trigger is shorter than this at the limit would never see an ego that waits for them
 
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
-    """A crossing in mid-block or at a junction without signals, reached 4.5 to 9.5 s after the start."""
+    """A crossing in mid-block or at a junction without signals, reached 5.5 to 9.5 s after the start."""
     rng = draws("map")
     road = (RESIDENTIAL, COLLECTOR)[int(knobs["road_class"])]
     section = draw_section(road, rng, limit=None if road is RESIDENTIAL else float(rng.choice(LIMITS)))
@@ -291,12 +291,12 @@ def _urgent(
     urgency: float, distance: float, pace: float, most: float, offset: float, rate: float, meeting: Meeting
 ) -> tuple[float, float, float]:
     """Pace [m/s], arrival offset [s] and lead of the cue [s] with which an ego that goes on until it sees the cue has
-    to brake at 2.6 to 5.6 m/s2, as ``urgency`` in [0, 1) says.
+    to brake at 2.6 to 5.8 m/s2, as ``urgency`` in [0, 1) says.
 
     From cue to crossing it takes the walk, less the offset, and the lead; where that is too long even for the shortest
     lead people walk faster (at ``most`` so), and if need be later.
     """
-    wanted = meeting.warning(2.6 + 3.0 * urgency)
+    wanted = meeting.warning(2.6 + 3.2 * urgency)
     while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and pace < most:
         pace *= 1.05
     while walk_time(distance, pace, rate) - offset + LEAST_LEAD > wanted and offset < LATEST:

@@ -26,7 +26,7 @@ KNOBS = {
     "bay": Knob(choices=(0, 0, 1, 1)),
     "meeting": Knob(choices=(0, 0, 1)),
     "difference": Knob(-3.0, 3.0),
-    "polite": Knob(choices=(0, 0, 1)),
+    "polite": Knob(choices=(0, 0, 0, 0, 0, 1)),
     "opponent_speed": Knob(5.5, 7.5),
     "second": Knob(choices=(0, 0, 1)),
     "follower": Knob(choices=(0, 1)),
