@@ -36,10 +36,12 @@ NEEDED = (1.2, 12.0)  # s and m between the middles of two vehicles between whom
 TIGHT = (0.5, 6.5)  # s and m, the same for two who follow each other closely
 QUEUED = 5
 FASTEST = 7.8  # m/s: from more, who only stops gets a fifth as far as who drives on
+SLOW_FASTEST = 6.5  # m/s: behind somebody who brakes one drives less far
+WIDEST = 1.65  # times the gap needed: with more than that it is no task
 PATIENT = 6  # draws in which somebody does; where nobody gets over then, the next have none
 CLOSING = 0.35  # share of scenes in which somebody closes the first gap
 KNOBS = {
-    "rule": Knob(choices=(TURN_ONLY, TURN_ONLY, ONE_WAY, NO_OVERTAKING, U_TURN)),
+    "rule": Knob(choices=(TURN_ONLY,) * 3 + (ONE_WAY,) * 2 + (NO_OVERTAKING, U_TURN)),
     "limit": Knob(choices=(11.11, 13.89, 13.89, 16.67)),
     "place": Knob(),
     "opening": Knob(1.1, 1.7),
@@ -57,7 +59,7 @@ KNOBS = {
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """The scene of the rule that the knobs name."""
-    eased_knobs = {**knobs, "opening": eased(knobs["opening"], draws.attempt)}
+    eased_knobs = {**knobs, "opening": min(eased(knobs["opening"], draws.attempt), WIDEST)}
     return (_turn_only, _one_way, _no_overtaking, f24_u_turn.stage)[int(knobs["rule"])](eased_knobs, draws)
 
 
@@ -128,7 +130,7 @@ def _one_way(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     # Its lane lies right before the ego's.
     wish = Wish(Shape.CROSS, Control.YIELD, Movement.LEFT, False, knobs["event"], shift=-section.width)
     side = replace(section, limit=min(section.limit, 11.11))
-    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, straight=against, rest=(0.3, 1.5))
+    cross = stage_crossroads(wish, COLLECTOR, section, side, draws, straight=against, rest=(1.5, 2.8))
     if cross is None:
         return None
     connectors = cross.network.junctions[0].connectors
@@ -157,7 +159,7 @@ def _no_overtaking(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     limit = knobs["limit"]
     road = RURAL if limit > 14.0 else COLLECTOR
     section = replace(draw_section(road, rng, lanes=1, limit=limit), median=0.0, parking=0.0)
-    speed = min(knobs["share"] * limit, FASTEST)
+    speed = min(knobs["share"] * limit, SLOW_FASTEST)
     first = run_up(limit) + speed * (RUN_IN + knobs["event"])
     bent = np.concatenate((draw_alignment(first, limit, rng, 1, (0.1, 0.5)), draw_bend(limit, rng, (0.2, 0.6))))
     ahead = draw_alignment(24.0 * 1.2 * limit + 120.0, limit, rng, 1, (0.1, 0.5))
