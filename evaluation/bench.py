@@ -234,9 +234,9 @@ def _evaluation() -> Iterator[Line]:
     from planners.contract import Context
     from planners.host import InProcessHost
     from planners.registry import resolve
-    from scenarios.generate import build, quick_suite
+    from scenarios.generate import Recipe, build
 
-    scene = build(quick_suite()[0])
+    scene = build(Recipe("F01", 0, "bench"))
     host = InProcessHost(resolve("idm"))
 
     def reset() -> None:

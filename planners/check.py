@@ -118,11 +118,10 @@ def without_agents(scenario: Scenario) -> Scenario:
 
 
 def _generated() -> Iterator[Scenario]:
-    from scenarios.generate import build, quick_suite  # takes a while to import: only where it is needed
+    from scenarios.generate import FAMILIES, Recipe, build  # takes a while to import: only where it is needed
 
-    recipes = quick_suite()
-    for index in np.linspace(0, len(recipes) - 1, SCENES).astype(int):
-        yield build(recipes[index])
+    for index in np.linspace(0, len(FAMILIES) - 1, SCENES).astype(int):
+        yield build(Recipe(FAMILIES[index], 0, "check"))
 
 
 def _context(scenario: Scenario) -> PrivilegedContext:

@@ -35,22 +35,30 @@ TRAINED = POPULATIONS[:4]
 
 @dataclass(frozen=True)
 class Plan:
-    """What a suite is to be: its name (also the namespace of its recipes), size, least hardness, kind of scenes."""
+    """What a suite is to be: its name (also the namespace of its recipes), size, least hardness, kind of scenes; with
+    ``families`` one scene of each, however hard."""
 
     name: str
     count: int
     least: float = 0.0
     foreign: bool = False
+    families: tuple[str, ...] = ()
 
     @property
     def cells(self) -> list[Cell]:
         """Cells to fill; only hard ones with ``least``."""
+        if self.families:
+            return [Cell(family, 0.0, 1.001, self.count // len(self.families)) for family in self.families]
         return cells(self.count, self.least)
 
 
+QUICK = (
+    "F01", "F02", "F03", "F04", "F06", "F08", "F09", "F11", "F12", "F14", "F16", "F17", "F18", "F19", "F22", "F26",
+)  # fmt: skip
 PLANS = {
     plan.name: plan
     for plan in (
+        Plan("gen-quick", 16, families=QUICK),
         Plan("gen-val", 800),
         Plan("gen-test", 800),
         Plan("gen-hard", 500, least=0.6),

@@ -8,18 +8,22 @@ import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from drive.errors import SuiteError
 from drive.scene import Scenario
 from evaluation.fingerprint import fingerprint
-from scenarios.generate import Recipe
+from scenarios.generate import GENERATOR_VERSION, Recipe
+from scenarios.generate.build import recipe_of
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
+from scenarios.packed import unpack
 
 SCHEMA = "recipes/1"
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "suites"
 SUFFIX = ".jsonl"
+PACKED = ".npz.xz"
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,20 @@ def read_suite(path: Path) -> tuple[Header, list[Entry]]:
 def curated_names() -> list[str]:
     """Names of the suites that are shipped as recipes."""
     return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
+
+
+@cache
+def _packed_scenes(namespace: str) -> dict[str, Scenario]:
+    path = FOLDER / f"{namespace}{PACKED}"
+    return {scenario.id: scenario for scenario in unpack(path.read_bytes())} if path.is_file() else {}
+
+
+def packed_scene(recipe: Recipe) -> Scenario | None:
+    """The scene of a recipe from the arrays that are shipped with its suite; None if there are none of this version."""
+    scenario = _packed_scenes(recipe.namespace).get(recipe.id)
+    if scenario is None or scenario.provenance["generator"] != GENERATOR_VERSION or recipe_of(scenario) != recipe:
+        return None
+    return scenario
 
 
 def check_scene(scenario: Scenario, spawn: str, ends: tuple[float, ...]) -> str:

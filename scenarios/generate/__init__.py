@@ -9,16 +9,7 @@ from scenarios.generate.build import build
 from scenarios.generate.families import FAMILIES
 from scenarios.generate.knobs import GENERATOR_VERSION, Recipe
 
-__all__ = ["FAMILIES", "GENERATOR_VERSION", "Recipe", "build", "procedural", "quick_suite"]
-
-QUICK = (
-    "F01", "F02", "F03", "F04", "F06", "F08", "F09", "F11", "F12", "F14", "F16", "F17", "F18", "F19", "F22", "F26",
-)  # fmt: skip
-
-
-def quick_suite() -> list[Recipe]:
-    """The 16 recipes of the suite ``gen-quick``: one scene each of 16 families."""
-    return [Recipe(family, 0, "gen-quick") for family in QUICK]
+__all__ = ["FAMILIES", "GENERATOR_VERSION", "Recipe", "build", "procedural"]
 
 
 def procedural(family: str, count: int, seed: int) -> list[Recipe]:

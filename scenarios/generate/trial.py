@@ -166,7 +166,7 @@ class Trial:
             actors,
             np.round(held(others.position), 4),
             np.round(held(others.heading), 5),
-            np.round(held(others.velocity), 4),
+            np.round(held(others.velocity), 4) + 0.0,  # there is one zero only
             held(others.valid),
             reference,
             HISTORY_STEPS,
@@ -250,7 +250,7 @@ def with_future(scenario: Scenario, others: Others) -> Scenario:
     velocity, valid = tracks.velocity.copy(), tracks.valid.copy()
     position[:, start:] = np.round(others.position, 4)
     heading[:, start:] = np.round(others.heading, 5)
-    velocity[:, start:] = np.round(others.velocity, 4)
+    velocity[:, start:] = np.round(others.velocity, 4) + 0.0
     valid[:, start:] = others.valid
     return replace(scenario, tracks=replace(tracks, position=position, heading=heading, velocity=velocity, valid=valid))
 

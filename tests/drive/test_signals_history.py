@@ -8,7 +8,7 @@ import torch
 
 from drive.scene import AgentKind, Scenario
 from drive.signals import FUNCTIONS, Values, compute, prepare
-from scenarios.generate import build, quick_suite
+from tests.scenarios.generated import scene as generated
 from tests.scenes import START, moving, straight_scene
 
 LOOKING_BACK = {"rss_margin", "rss_lat_margin", "lead_accel", "overtaking"}  # they smooth, or ask for the last second
@@ -47,9 +47,9 @@ def test_a_cut_in_at_the_start_itself_is_seen() -> None:
     assert recorded(shifted, entered, "lead_cut_in")["lead_cut_in"].value[0, entered] > 0
 
 
-@pytest.mark.parametrize("number", range(0, 16, 5))
-def test_history_changes_no_signal_after_its_first_second(number: int) -> None:
-    scene = build(quick_suite()[number])
+@pytest.mark.parametrize("family", ["F01", "F08", "F17", "F26"])
+def test_history_changes_no_signal_after_its_first_second(family: str) -> None:
+    scene = generated(family, 0)
     without, behind = recorded(scene, 0, *FUNCTIONS), recorded(scene, scene.start, *FUNCTIONS)
     for name in FUNCTIONS:
         apart = np.abs((behind[name].value[0, scene.start :] - without[name].value[0]).numpy())

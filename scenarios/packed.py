@@ -1,0 +1,76 @@
+"""Scenes in one small file: what a suite ships where its scenes must be the same everywhere, and at once.
+
+Numbers of generated scenes have four to six decimals. As whole numbers of the last one, and as differences from one
+sample or point to the next, they take a tenth of the room, and come back to the last bit.
+"""
+
+import io
+import lzma
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drive.errors import DataError
+from drive.scene import Scenario
+from scenarios.codec import decode, encode
+
+DECIMALS = (4, 5, 6)
+JSON = "json"
+
+
+def pack(scenarios: Sequence[Scenario]) -> bytes:
+    """The content of a file of scenarios.
+
+    Raises:
+        DataError: A scenario has numbers of more than six decimals.
+    """
+    found = {}
+    for number, scenario in enumerate(scenarios):
+        arrays, text = encode(scenario)
+        found[f"{number}/{JSON}"] = np.frombuffer(text.encode(), np.uint8)
+        for name, values in arrays.items():
+            if values.dtype != np.float64 or not values.size:
+                found[f"{number}/{name}"] = values
+                continue
+            fitting = [
+                places for places in DECIMALS if np.array_equal(np.rint(values * 10**places) / 10**places, values)
+            ]
+            if not fitting:
+                raise DataError(f"scene {scenario.id!r} cannot be packed: {name} has more than six decimals")
+            whole, axis = np.rint(values * 10 ** fitting[0]).astype(np.int64), _axis(name, values)
+            steps = np.diff(whole, axis=axis, prepend=np.zeros_like(whole.take([0], axis)))
+            found[f"{number}/{name}/{fitting[0]}"] = steps
+    file = io.BytesIO()
+    np.savez(file, **found)
+    return lzma.compress(file.getvalue(), preset=9)
+
+
+def unpack(content: bytes) -> list[Scenario]:
+    """The scenarios of :func:`pack`.
+
+    Raises:
+        DataError: The content is damaged.
+    """
+    texts: dict[str, str] = {}
+    arrays: dict[str, dict[str, NDArray[Any]]] = {}
+    try:
+        with np.load(io.BytesIO(lzma.decompress(content)), allow_pickle=False) as file:
+            for key in file.files:
+                number, name, *how = key.split("/")
+                values = file[key]
+                if name == JSON:
+                    texts[number] = values.tobytes().decode()
+                    continue
+                if how:
+                    values = np.cumsum(values, axis=_axis(name, values)) / 10 ** int(how[0])
+                arrays.setdefault(number, {})[name] = values
+        return [decode(Scenario, arrays[number], text) for number, text in texts.items()]
+    except (lzma.LZMAError, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the file of packed scenes is damaged: {error}") from None
+
+
+def _axis(name: str, values: NDArray[Any]) -> int:
+    """Along which numbers change least: that of time in tracks ``[agent, time, ...]``, that of points elsewhere."""
+    return 1 if name.startswith("tracks.") and values.ndim > 1 else 0

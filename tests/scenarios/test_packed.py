@@ -1,0 +1,32 @@
+"""Packed scenes come back to the last bit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from drive.errors import DataError
+from scenarios.codec import scenario_digest
+from scenarios.packed import pack, unpack
+from tests.scenarios.generated import scene
+
+FAMILIES = ("F03", "F11", "F18", "F26")
+
+
+def test_generated_scenes_survive_being_packed() -> None:
+    scenarios = [scene(family, 0) for family in FAMILIES]
+    content = pack(scenarios)
+    assert [scenario_digest(item) for item in unpack(content)] == [scenario_digest(item) for item in scenarios]
+    assert len(content) < 80_000 * len(scenarios)
+
+
+def test_numbers_that_do_not_fit_are_refused() -> None:
+    scenario = scene("F03", 0)
+    with pytest.raises(DataError, match=r"'F03-000000' cannot be packed: goal has more than six decimals"):
+        pack([replace(scenario, goal=scenario.goal + np.pi)])
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", pack([])[:-4]])
+def test_a_damaged_file_is_one_sentence(content: bytes) -> None:
+    with pytest.raises(DataError, match="the file of packed scenes is damaged"):
+        unpack(content)
