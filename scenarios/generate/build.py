@@ -37,11 +37,16 @@ STANDING = 5.2  # times as far as a comfortable stop gets; below five, who only 
 STOPPING = 2.0  # m/s2
 SETTLING = 0.8  # s of driving on that the jerk of comfortable braking costs
 FAST_SHARE = 0.2  # scenes that may begin too fast for that
+FAST_AFTER = 4  # draws that begin too fast, after which the next may
 BEFORE_END = 10.0  # m of path that nobody reaches: one would brake for the end of the world
 
 
 class Rejected(Exception):
     """A draw that does not make a scene; the text names the check that it failed."""
+
+
+class TooFast(Rejected):
+    """A draw in which braking to a standstill gets a fifth as far as the drive."""
 
 
 def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
@@ -58,6 +63,9 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
     # the twin of a scene is that scene: of the same draw, not of the first that works without the hazard
     hazard = build(replace(recipe, twin=False)) if recipe.twin else None
     begin = hazard.provenance["attempt"] if hazard is not None else 0
+    # some scenes of every family keep their fast beginning, and so does one whose draws are all fast
+    fast = hazard is not None or float(stream(recipe, "standing").random()) < FAST_SHARE
+    too_fast = 0
     for attempt in range(begin, ATTEMPTS):
         try:
             setting = _stage(recipe, families, knobs, attempt)
@@ -65,9 +73,10 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
                 raise Rejected("geometry")
             if setting.network.unusual and recipe.namespace.startswith(TRAINING):
                 raise Rejected("layout kept for tests")
-            scenario = _simulate(recipe, setting, knobs, attempt, hazard)
+            scenario = _simulate(recipe, setting, knobs, attempt, hazard, fast or too_fast >= FAST_AFTER)
         except Rejected as reason:
             funnel[str(reason)] += 1
+            too_fast += isinstance(reason, TooFast)
             continue
         funnel["accepted"] += 1
         return scenario
@@ -161,7 +170,7 @@ def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float]
 
 
 def _simulate(
-    recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt: int, hazard: Scenario | None
+    recipe: Recipe, setting: Setting, knobs: dict[str, float], attempt: int, hazard: Scenario | None, fast: bool
 ) -> Scenario:
     events = announced(setting.actors, setting.events, stream(recipe, "cues", attempt))
     setting = replace(setting, events=events)
@@ -175,7 +184,8 @@ def _simulate(
     drivers[:, Driver.SPEED_FACTOR] = np.minimum(drivers[:, Driver.SPEED_FACTOR], _within_reach(setting))
     path = ego_path(setting.cautious_way(), setting.style)
     driven, speed = free_drive(path, setting.arc, setting.speed, FUTURE, setting.rest)
-    _check_standing(driven, speed, 0.6, recipe, attempt)
+    if not fast:
+        _check_standing(driven, speed, 0.6)
     lights = draw_lights(setting.network, WARM_STEPS + STEPS, stream(recipe, "lights", attempt), setting.signals)
     task = _task(setting, lights)
     kept = apart(setting)
@@ -186,7 +196,7 @@ def _simulate(
         rows = np.flatnonzero(kept)
         outcome = Trial(recipe, setting, rows, drivers, lights, task).run()
         if isinstance(outcome, Rolled):
-            return _finish(outcome, recipe, setting, rows, knobs, attempt)
+            return _finish(outcome, recipe, setting, rows, knobs, attempt, fast)
         guilty = [row for row in rows[outcome] if not setting.actors[row].critical]
         if not guilty:
             raise Rejected("critical actors touch")
@@ -195,7 +205,13 @@ def _simulate(
 
 
 def _finish(
-    rolled: Rolled, recipe: Recipe, setting: Setting, rows: np.ndarray, knobs: dict[str, float], attempt: int
+    rolled: Rolled,
+    recipe: Recipe,
+    setting: Setting,
+    rows: np.ndarray,
+    knobs: dict[str, float],
+    attempt: int,
+    fast: bool,
 ) -> Scenario:
     """Check the rolled scene, then add cues, hardness and provenance."""
     scenario = rolled.scenario
@@ -205,8 +221,9 @@ def _finish(
     if rolled.unlawful:
         raise Rejected("reference: does not give way")
     speed = scenario.reference[scenario.start :, Ego.VX]
-    gathering = max(float(scenario.reference[scenario.start, Ego.AX]), 0.0)
-    _check_standing(float(speed.sum()) * DT, float(speed[0]), gathering, recipe, attempt)
+    if not fast:
+        gathering = max(float(scenario.reference[scenario.start, Ego.AX]), 0.0)
+        _check_standing(float(speed.sum()) * DT, float(speed[0]), gathering)
     actors = [setting.actors[row] for row in rows]
     tracks = replace(scenario.tracks, cues=show_cues(scenario))
     scenario = replace(scenario, tracks=tracks)
@@ -255,17 +272,13 @@ def _population(recipe: Recipe) -> str:
     return str(stream(recipe, "population").choice(known))
 
 
-def _check_standing(driven: float, speed: float, gathering: float, recipe: Recipe, attempt: int) -> None:
-    """Raise :class:`Rejected` where braking to a standstill from ``speed`` [m/s] gets a fifth as far as the drive.
+def _check_standing(driven: float, speed: float, gathering: float) -> None:
+    """Raise :class:`TooFast` where braking to a standstill from ``speed`` [m/s] gets a fifth as far as the drive.
 
     A car that is ``gathering`` speed [m/s2] takes longer until it brakes in earnest.
-
-    Some scenes of every family keep their fast beginning, and so does one whose first draws are all fast.
     """
-    if attempt >= ATTEMPTS // 4 or float(stream(recipe, "standing").random()) < FAST_SHARE:
-        return
     if driven < STANDING * (speed**2 / (2.0 * STOPPING) + speed * (SETTLING + 0.45 * gathering)):
-        raise Rejected("reference: standing still gets a fifth as far")
+        raise TooFast("reference: standing still gets a fifth as far")
 
 
 def check_reference(scenario: Scenario) -> None:
