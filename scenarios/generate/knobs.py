@@ -10,7 +10,7 @@ from scipy.stats import qmc
 
 from drive.errors import ScenarioError
 
-GENERATOR_VERSION = "2"
+GENERATOR_VERSION = "3"
 
 
 @dataclass(frozen=True)
