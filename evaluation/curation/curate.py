@@ -17,7 +17,7 @@ from scipy.spatial.distance import cdist
 from drive.drivers import POPULATIONS
 from drive.errors import SuiteError
 from evaluation.curation.examine import NOTHING, SATURATED, TRIVIAL, Candidate, Examine, Wish
-from evaluation.curation.mixture import BACKGROUND, Cell, cells
+from evaluation.curation.mixture import BACKGROUND, STRATA, Cell, cells
 from evaluation.curation.suite_file import Entry, Header, write_suite
 from evaluation.engines import Died, Engine
 from evaluation.fingerprint import fingerprint
@@ -36,7 +36,7 @@ TRAINED = POPULATIONS[:4]
 @dataclass(frozen=True)
 class Plan:
     """What a suite is to be: its name (also the namespace of its recipes), size, least hardness, kind of scenes; with
-    ``families`` one scene of each, however hard."""
+    ``families`` one scene of each, and its twin where there are twins."""
 
     name: str
     count: int
@@ -48,13 +48,12 @@ class Plan:
     def cells(self) -> list[Cell]:
         """Cells to fill; only hard ones with ``least``."""
         if self.families:
-            return [Cell(family, 0.0, 1.001, self.count // len(self.families)) for family in self.families]
+            lowest = {BACKGROUND: 0.0}
+            return [Cell(family, lowest.get(family, STRATA[0][0]), 1.001, 1) for family in self.families]
         return cells(self.count, self.least)
 
 
-QUICK = (
-    "F01", "F02", "F03", "F04", "F06", "F08", "F09", "F11", "F12", "F14", "F16", "F17", "F18", "F19", "F22", "F26",
-)  # fmt: skip
+QUICK = ("F01", "F02", "F03", "F04", "F06", "F08", "F09", "F11", "F12", "F14", "F17", "F18", "F22", "F26")
 PLANS = {
     plan.name: plan
     for plan in (
@@ -237,8 +236,11 @@ def _place(
 
 
 def _easy(candidate: Candidate) -> list[str]:
-    saturated = candidate.saturated and candidate.recipe.family != BACKGROUND
-    return [reason for reason, there in (("trivial", candidate.trivial), ("saturated", saturated)) if there]
+    """What speaks against a scene of which a suite has a few. Background may be a queue in which to stand is no loss."""
+    if candidate.recipe.family == BACKGROUND:
+        blind = any(candidate.scores.get(name, 0.0) >= bound for name, bound in TRIVIAL.items() if name != "stop")
+        return ["trivial"] if blind else []
+    return [reason for reason in ("trivial", "saturated") if getattr(candidate, reason)]
 
 
 def _verdict(

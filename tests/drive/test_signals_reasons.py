@@ -11,7 +11,8 @@ from drive.map import Area, Lane, Layer, StopCause, StopLine, build_map
 from drive.scene import AgentKind, LightState, Scenario
 from drive.signals import CATALOG, FUNCTIONS, compute, lines, priority, reasons, vru
 from drive.vehicle import PACIFICA, Ego
-from scenarios.generate import build, quick_suite
+from evaluation.suite import load_scene, resolve_suite
+from scenarios.store import Store
 from tests.drive.signal_drives import along_x, flag, signal, steady, world_of
 from tests.planners.roads import curve, lane, scene, signal_line
 from tests.scenes import moving, straight_map, straight_scene
@@ -235,7 +236,7 @@ def test_progress_can_be_differentiated_in_both_precisions() -> None:
 @pytest.fixture(scope="module")
 def quick_scenes() -> list[Scenario]:
     """Every other scene of the suite gen-quick."""
-    return [build(recipe) for recipe in quick_suite()[::2]]
+    return [load_scene(ref, Store()) for ref in resolve_suite("gen-quick").scenes[::2]]
 
 
 def test_in_generated_scenes_all_values_are_finite_in_range_and_neutral_where_not_valid(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from drive.errors import DataError, SuiteError
+from evaluation.curation.suite_file import check_scene, packed_scene
 from evaluation.suite import (
     SHIPPED,
     Suite,
@@ -15,6 +16,7 @@ from evaluation.suite import (
     resolve_suite,
     suite_names,
 )
+from scenarios.generate import Recipe, build
 from scenarios.store import Store, scenario_digest
 
 
@@ -36,10 +38,21 @@ def test_the_quick_suite_has_sixteen_scenes_that_load_as_listed(store: Store) ->
     suite = resolve_suite("gen-quick")
     assert len(suite.scenes) == 16 and suite.default_traffic == "idm"
     assert len({scene.id for scene in suite.scenes}) == 16
+    assert len({scene.family for scene in suite.scenes}) == 14  # two hazards with their twins
     for scene in suite.scenes[:3]:
         scenario = load_scene(scene, store)
         assert (scenario.id, scenario.family, scenario.group) == (scene.id, scene.family, scene.group)
         scenario.validate()
+
+
+def test_the_arrays_of_the_quick_suite_are_what_its_recipes_give() -> None:
+    for scene in resolve_suite("gen-quick").scenes:
+        assert scene.recipe is not None
+        recipe = Recipe(*scene.recipe)
+        shipped = packed_scene(recipe)
+        assert shipped is not None, scene.id
+        assert scenario_digest(shipped) == scenario_digest(build(recipe)), scene.id
+        assert check_scene(shipped, scene.spawn, scene.ends) == ""
 
 
 def test_a_generated_scene_is_the_same_from_the_store_and_built_again(store: Store, tmp_path: Path) -> None:
