@@ -236,7 +236,7 @@ def _place(
 
 
 def _easy(candidate: Candidate) -> list[str]:
-    """What speaks against a scene of which a suite has a few. Background may be a queue in which to stand is no loss."""
+    """What speaks against a scene. Background may be a queue, in which to stand is no loss."""
     if candidate.recipe.family == BACKGROUND:
         blind = any(candidate.scores.get(name, 0.0) >= bound for name, bound in TRIVIAL.items() if name != "stop")
         return ["trivial"] if blind else []
