@@ -90,7 +90,7 @@ def draw_lights(network: Network, steps: int, rng: np.random.Generator, plans: t
         states.append(state)
     if not lanes:
         return Lights(np.zeros(0, np.int32), np.zeros((0, 2)), np.zeros((0, steps), np.int8))
-    return Lights(np.array(lanes, np.int32), np.round(np.array(points, np.float64), 4), np.concatenate(states))
+    return Lights(np.array(lanes, np.int32), np.array(points, np.float64).round(4), np.concatenate(states))
 
 
 PHASINGS = ((Phasing.LEAD, 0.35), (Phasing.LAG, 0.5), (Phasing.SPLIT, 0.6), (Phasing.PERMISSIVE, np.inf))
