@@ -100,6 +100,7 @@ def sample_drivers(kind: ArrayLike, rng: np.random.Generator, population: str = 
     reaction = _lognormal(0.5, 0.35, normal[:, Driver.REACTION], 0.1, 1.2)
     rows[:, Driver.REACTION] = reaction + (0.3 if population == "erratic" else 0.0)
     rows[:, Driver.LATERAL_ACCELERATION] = np.clip(2.0 + 0.5 * loaded(Driver.LATERAL_ACCELERATION, 0.6), 1.0, 3.2)
+    # Wide, because the kernels keep bodies inside their lane: the offsets that come out are those of the real drives.
     rows[:, Driver.LANE_BIAS] = 0.48 * normal[:, Driver.LANE_BIAS]
     rows[:, Driver.COURTESY] = np.clip(0.5 + 0.22 * loaded(Driver.COURTESY, -0.4), 0.0, 1.0)
     rows[:, Driver.GAP_FACTOR] = np.exp(0.18 * loaded(Driver.GAP_FACTOR, -0.5))
@@ -153,6 +154,7 @@ def _walker_rows(rows: Float, walker: NDArray[np.bool_], normal: Float, uniform:
     kept = rows[walker]
     rows[walker] = _WALKER_ROW
     draw, pick = normal[walker, Driver.SPEED_FACTOR], uniform[walker, 1]
+    # A little above what is intended and few runners: after turning and waiting that gives the speeds of the real drives.
     speed = np.clip(WALKING_SPEED + 0.03 + 0.25 * draw, 0.4, 2.2)
     speed = np.where(pick < 0.12, np.clip(0.85 + 0.12 * draw, 0.4, 1.3), speed)  # the elderly
     speed = np.where(pick > 0.97, 2.0 + 1.5 * uniform[walker, 2], speed)  # runners

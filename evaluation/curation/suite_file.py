@@ -15,10 +15,10 @@ from typing import Any
 from drive.errors import SuiteError
 from drive.scene import Scenario
 from evaluation.fingerprint import fingerprint
-from scenarios.generate import GENERATOR_VERSION, Recipe
+from scenarios.generate import GENERATOR_VERSION, Recipe, build
 from scenarios.generate.build import recipe_of
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
-from scenarios.packed import unpack
+from scenarios.packed import pack, unpack
 
 SCHEMA = "recipes/1"
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "suites"
@@ -117,6 +117,14 @@ def curated_names() -> list[str]:
 def _packed_scenes(namespace: str) -> dict[str, Scenario]:
     path = FOLDER / f"{namespace}{PACKED}"
     return {scenario.id: scenario for scenario in unpack(path.read_bytes())} if path.is_file() else {}
+
+
+def pack_suite(name: str) -> Path:
+    """Write the arrays of a shipped suite beside its recipes; returns the file."""
+    _, entries = read_suite(FOLDER / f"{name}{SUFFIX}")
+    path = FOLDER / f"{name}{PACKED}"
+    path.write_bytes(pack([build(item.recipe) for item in entries]))
+    return path
 
 
 def packed_scene(recipe: Recipe) -> Scenario | None:
