@@ -154,7 +154,7 @@ def _walker_rows(rows: Float, walker: NDArray[np.bool_], normal: Float, uniform:
     kept = rows[walker]
     rows[walker] = _WALKER_ROW
     draw, pick = normal[walker, Driver.SPEED_FACTOR], uniform[walker, 1]
-    # A little above what is intended and few runners: after turning and waiting that gives the speeds of the real drives.
+    # A little fast, and few runners: after turning and waiting that gives the speeds of the real drives.
     speed = np.clip(WALKING_SPEED + 0.03 + 0.25 * draw, 0.4, 2.2)
     speed = np.where(pick < 0.12, np.clip(0.85 + 0.12 * draw, 0.4, 1.3), speed)  # the elderly
     speed = np.where(pick > 0.97, 2.0 + 1.5 * uniform[walker, 2], speed)  # runners
