@@ -150,7 +150,7 @@ class Examine:
             known["scores"][name] = round(reactive[name][0], 4)
             if known["scores"][name] < SATURATED[name]:
                 break
-        if _timid(scenario, reactive):
+        if not wish.recipe.twin and _timid(scenario, reactive):  # to be wary of what does not come is no fault
             return Candidate(**known, verdict="a planner gets further than the expert and keeps the rules")
         return Candidate(**known)
 
