@@ -34,6 +34,7 @@ CAR, BUS = range(2)
 SWING = {AgentKind.CAR: 9.5, AgentKind.BUS: 17.0}  # m along the road on which one swings into the lane
 INTO_THE_WAY = 0.42  # share of that after which the ego's corridor is entered
 CREEPING, GONE = 3.0, 4.0  # m/s while one swings out; m behind the swing from which on one drives like others
+BUS_LANE = 3.0  # m, as collectors have: in a narrower one a bus waits for all who come towards it
 DRIVING = 16.0  # s for which who has pulled out needs road
 NEVER = 60.0  # s
 WAIT_BEHIND = 2.5  # m: where one lets somebody out
@@ -55,7 +56,8 @@ KNOBS = {
 
 def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     """A street with somebody about to leave the kerb, passed 4.5 to 9 s after the start."""
-    street = draw_street(draws, knobs, limits=LIMITS)
+    bus = int(knobs["vehicle"]) == BUS
+    street = draw_street(draws, {**knobs, "road_class": 1.0} if bus else knobs, limits=LIMITS)
     drive = None if street is None else draw_approach(street, knobs["arrival"], draws)
     staged = None if street is None or drive is None else _kerb(street, drive, knobs, draws, 0)
     if street is None or drive is None or staged is None:
@@ -85,7 +87,8 @@ def _kerb(
 ) -> tuple[list[Actor], list[tuple[float, ...]]] | None:
     """Who pulls out, those in the row behind it with somebody at the wheel, and parked cars; and the script."""
     rng, twin = draws("kerb"), draws.recipe.twin
-    kind = AgentKind.BUS if int(knobs["vehicle"]) == BUS else AgentKind.CAR
+    bus = int(knobs["vehicle"]) == BUS and street.section.width >= BUS_LANE
+    kind = AgentKind.BUS if bus else AgentKind.CAR
     main = _at_kerb(street, knobs, rng, street.event, kind, knobs["acceleration"], not twin)
     if main is None:
         return None
@@ -164,7 +167,8 @@ def _set_off(
     due, shows = meeting.estimate(time), meeting.estimate(time + lead)
     if twin:
         return [_indicate(street, index, shows, where, 4.0)] if shown else []
-    gone = at_arc(street.way, street.event + SWING[actor.kind] + GONE)
+    # by its own time, not by the ego's: let go with half a swing left it would wait for those who let it out
+    gone = (SWING[actor.kind] + GONE) / CREEPING + 0.5 * CREEPING / rate
     return [
         _indicate(street, index, shows, where, 2.0),
         (
@@ -177,7 +181,7 @@ def _set_off(
             rate,
             CREEPING,
         ),
-        (float(index), Trigger.EGO_ARRIVAL, 1.5, *_place(gone), NEVER, Action.NORMAL, 0.0, 0.0),
+        (float(index), Trigger.AFTER, gone, 0.0, 0.0, NEVER, Action.NORMAL, 0.0, 0.0),
     ]
 
 
