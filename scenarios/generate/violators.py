@@ -106,17 +106,20 @@ def violate(
         return [], []
     place = at_arc(cross.way, mine)[:2]
     arrival = cross.ego_time(mine)
-    timeout = max(arrival - ahead, 0.0) + 6.0
+    decided = max(arrival - ahead, 0.0)
+    timeout = decided + 6.0
+    # one that is to stop does so by the clock at the latest: an ego that slows down does not make it run the light
+    sets_off = timeout - 2.0 if hazard else max(arrival - early, 0.0)
     # until it is decided it drives without a look at the light, slowly while the ego is far: hazard and twin look alike
     come = cross.estimate(mine, early)
     events: list[tuple[float, ...]] = [
         (0.0, Trigger.TIME, 0.0, *place, 0.0, Action.SPEED, RATE, slow),
-        (0.0, Trigger.EGO_ARRIVAL, come, *place, timeout - 2.0, Action.SPEED, RATE, through),
+        (0.0, Trigger.EGO_ARRIVAL, come, *place, sets_off, Action.SPEED, RATE, through),
     ]
     first = offset - 0.5 * size[0] / max(through, 3.0)  # its front is there before its centre
     decide = cross.estimate(mine, ahead)
     if not hazard:
-        events.append((0.0, Trigger.EGO_ARRIVAL, decide, *place, timeout, Action.NORMAL, 0.0, 0.0))
+        events.append((0.0, Trigger.EGO_ARRIVAL, decide, *place, decided, Action.NORMAL, 0.0, 0.0))
         return [actor], events
     if feint:
         go = cross.estimate(mine, GO)

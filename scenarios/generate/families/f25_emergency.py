@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from drive.drivers import Driver
-from drive.scene import Action, AgentKind, Cue, LightState, Trigger
+from drive.scene import Action, AgentKind, Cue, Event, LightState, Trigger
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.crossroads import Crossroads, Shape, Wish, stage_crossroads, surroundings
 from scenarios.generate.junction import Control, Movement
@@ -19,7 +19,8 @@ from scenarios.generate.setting import Draws, Setting
 from scenarios.generate.sight import build_up
 from scenarios.generate.signals import SignalPlan
 from scenarios.generate.timing import RUN_IN
-from scenarios.generate.violators import arrival_offset, violate
+from scenarios.generate.violators import AHEAD as DECIDED
+from scenarios.generate.violators import RATE, SPARE, arrival_offset, violate
 
 Rows = list[tuple[float, ...]]
 
@@ -28,7 +29,7 @@ AHEAD = (3.3, 4.8)  # s before the ego's arrival at which the siren is switched 
 BEHIND = (1.7, 2.6)  # s between two that follow each other
 LIMITS, PACE = (8.33, 8.33, 11.11), 6.4  # m/s
 SPEEDS, FEINT = (9.0, 14.0), 0.3  # m/s; share of those who slow down as if to stop, and then do not
-SOUNDS, CUE_LEAD = 15.0, 1.5  # s; before it comes through whatever the ego does
+SOUNDS, CUE_LEAD = 15.0, 1.5  # s; before an undisturbed ego would arrive, whatever the ego does
 MAKES_WAY, WAITS, SHARE_WAITING = 2.0, 10.0, 0.6  # m/s2, s
 
 
@@ -75,20 +76,22 @@ def _crossing(
     leg = cross.leg(Movement.LEFT if rng.random() < 0.5 else Movement.RIGHT)
     if leg is None:
         return [], []
-    speed, feint = float(rng.uniform(*SPEEDS)), bool(rng.random() < FEINT)
+    speed, feint = float(rng.uniform(*SPEEDS)), bool(rng.random() < FEINT) and siren
     offset, kind = arrival_offset(knobs["offset"], speed), AgentKind.EMERGENCY
     actors, events = violate(cross, leg, offset, speed, rng, kind=kind, role="emergency", feint=feint, hazard=siren)
     if not actors or not siren:
         return actors, events
-    arrival = cross.estimate(cross.line + 2.0, float(rng.uniform(*AHEAD)))
-    *place, timeout = events[-1][3:6]
-    cue = (Trigger.EGO_ARRIVAL, arrival, *place, timeout - CUE_LEAD, Action.CUE, SOUNDS, float(Cue.INTENT))
+    # as it sets off or by the clock, not as the ego comes: one that slows down would not be told until it is through
+    early = DECIDED + (events[1][Event.TARGET] - events[0][Event.TARGET]) / RATE + SPARE
+    arrival = cross.ego_time(cross.line + 2.0)
+    wait, latest = max(min(early, arrival) - float(rng.uniform(*AHEAD)), 0.0), max(arrival - CUE_LEAD, 0.0)
+    cue = (Trigger.AFTER, wait, 0.0, 0.0, latest, Action.CUE, SOUNDS, float(Cue.INTENT))
     second = _second(cross, leg, actors[0], rng) if knobs["queue"] > 0.5 else None
-    script = [*events, (0.0, *cue)]
+    script = [*events[:2], (0.0, *cue), *events[2:]]
     if second is not None:  # as the first one drives, whatever the ego does by then
         speeds = [(1.0, *event[1:]) for event in events if event[6] == Action.SPEED]
         speeds += [(1.0, *event[1:6], Action.SPEED, 3.0, speed) for event in events if event[6] == Action.MEET]
-        script += [*speeds, (1.0, *cue)]
+        script += [*speeds[:2], (1.0, *cue), *speeds[2:]]
     return actors + ([] if second is None else [second]), script
 
 
