@@ -312,8 +312,8 @@ def test_generated_scenes_are_valid_over_a_thousand_draws():  # type: ignore[no-
 
 
 def unusual(family: str, namespace: str) -> list[int]:
-    """Indices of a dozen whose first draw is of a layout that is kept for tests."""
-    drawn = {index: staged(Recipe(family, index, namespace), 0) for index in range(12)}
+    """Indices of two dozen whose first draw is of a layout that is kept for tests."""
+    drawn = {index: staged(Recipe(family, index, namespace), 0) for index in range(24)}
     return [index for index, made in drawn.items() if made is not None and made.network.unusual]
 
 
