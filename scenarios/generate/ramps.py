@@ -10,7 +10,8 @@ from scenarios.generate.layout import Layout
 from scenarios.generate.nodes import Built, band, connector, lane_end, paving, plain_leg
 from scenarios.generate.seams import Seam
 
-EASING = 0.35  # share of a bend's angle that is turned on its clothoids
+EASING = 0.5  # share of a bend's angle that is turned on its clothoids
+JERK = 0.85  # m/s3: to the side, at the limit
 
 
 def nose_length(gap: float, angle: float) -> float:
@@ -122,6 +123,11 @@ class OnRamp:
         return Layout(first, roads, (nose, taper), None, ({2: other}, {}), left_hand, False)
 
 
+def most_turn(length: float, limit: float) -> float:
+    """The angle [rad] by which an acceleration lane of ``length`` [m] may bend for those at the ``limit`` [m/s]."""
+    return JERK * EASING / (1.0 + EASING) ** 2 * length**2 / limit**3
+
+
 def least_parallel(main: float, ramp: float) -> float:
     """Length [m] in which one gathers the main road's speed [m/s] from the ramp's: ``(v^2 - w^2) / (2 * 1.2)``."""
     return (main**2 - ramp**2) / 2.4
@@ -133,9 +139,8 @@ def ramp_road(length: float, radius: float, angle: float, limit: float, to_nose:
     Its bend turns by ``angle`` [rad], with ``radius`` [m] or what the ``limit`` [m/s] asks for. ``to_nose``: as driven
     to the nose, else as seen from there.
     """
-    jerk = 0.85  # m/s3
-    radius = max(radius, limit**2 / 2.4, float(np.sqrt(limit**3 / (jerk * 0.8 * angle))))
-    bend = bend_segments(-angle if to_nose else angle, radius, limit**3 / (jerk * radius**2 * angle))
+    radius = max(radius, limit**2 / 2.4, float(np.sqrt(limit**3 / (JERK * 0.8 * angle))))
+    bend = bend_segments(-angle if to_nose else angle, radius, limit**3 / (JERK * radius**2 * angle))
     parts = [_straight(max(length - float(bend[:, 0].sum()) - 25.0, 20.0)), bend, _straight(25.0)]
     return np.concatenate(parts if to_nose else parts[::-1])
 

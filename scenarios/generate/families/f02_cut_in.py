@@ -37,7 +37,7 @@ KNOBS = {
     "indicator": Knob(-0.6, 1.0),
     "feint": Knob(),
     "brake": Knob(0.6, 3.0),
-    "event": Knob(2.2, 3.5),
+    "event": Knob(2.6, 4.0),
     "kind": Knob(),
     "density": Knob(0.3, 1.2),
     "bends": Knob(choices=(0, 0, 1, 2)),
@@ -49,7 +49,8 @@ CROSSING = 0.3  # share of the manoeuvre after which the body is over the line
 LEAST, MOST = (1.4, 6.0), 6.6  # m/s2 asked of an ego that reacts to the first sign of it
 # By that demand: least gap [m] and most braking [m/s2]. Who minds only who is ahead has a chance in the mild ones.
 DEMAND, NEAREST, FIRMEST = (1.4, 3.0, 6.0), (11.0, 6.0, 1.5), (1.0, 1.8, 3.5)
-FITS = 6  # demands tried
+FITS = 8  # demands tried, each below the last
+FULL = 12.0  # m/s from which on those gaps hold; slower ones come as much nearer
 LEAST_BRAKE = 0.3  # m/s2
 REACTION = 0.3
 AHEAD = 2.0  # m before the ego's front at which the other's rear is at the least when the warm-up begins
@@ -105,8 +106,11 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
     gap = 2.0 + 8.0 * knobs["gap"] / 0.7 if knobs["gap"] < 0.7 else 10.0 + 15.0 * (knobs["gap"] - 0.7) / 0.3
     wait, left_over = float(rng.uniform(0.3, 1.5)), float(rng.uniform(0.15, 0.4))
     drawn = CutIn(v, gap, knobs["slower"], duration, max(knobs["indicator"], 0.0), knobs["brake"], wait, left_over)
-    wanted = (_fitted(drawn, float(least)) for least in rng.uniform(*LEAST, FITS))
-    move = next((move for move in wanted if move is not None), None)
+    move, most = None, LEAST[1]
+    for share in rng.uniform(0.0, 1.0, FITS):  # what a slow ego cannot be asked for, is not; the rest is as likely
+        most = LEAST[0] + float(share) * (most - LEAST[0])
+        if (move := _fitted(drawn, most)) is not None:
+            break
     if move is None:
         return None
     gap, brake, lead = move.gap, move.brake, move.lead
@@ -205,6 +209,7 @@ def _fitted(move: CutIn, least: float) -> CutIn | None:
     """The manoeuvre moved until it asks between ``least`` and MOST [m/s2] of the ego: nobody has to brake for who keeps
     20 m away at the ego's own speed, and nobody can for who comes 2 m ahead at half of it."""
     nearest, firmest = (float(np.interp(least, DEMAND, ends)) for ends in (NEAREST, FIRMEST))
+    nearest *= min(move.v / FULL, 1.0)
     move = replace(move, gap=max(move.gap, nearest), brake=min(move.brake, firmest))
     for _ in range(40):
         asked = _asked(move)

@@ -15,7 +15,7 @@ from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import GUTTER, draw_alignment
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import Way, at_arc, ego_ways, shortest_way
-from scenarios.generate.ramps import OnRamp, least_parallel, ramp_road
+from scenarios.generate.ramps import OnRamp, least_parallel, most_turn, ramp_road
 from scenarios.generate.reference import draw_style, ego_path
 from scenarios.generate.seams import calm_length
 from scenarios.generate.setting import Draws, Family, Setting
@@ -56,7 +56,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     nose = float(rng.uniform(1.5, 2.2)), float(rng.uniform(0.09, 0.13))
     # Away from the ramp's side: who keeps its direction does not end up in a lane of the road.
     curvature = min(float(draws("bend").uniform(*SIDEWAYS)) / limit**2, 1.0 / SHARPEST)
-    merge = OnRamp(main, ramp, *nose, parallel, taper, parallel * curvature, from_ramp)
+    bend = min(parallel * curvature, most_turn(parallel, limit))
+    merge = OnRamp(main, ramp, *nose, parallel, taper, bend, from_ramp)
     turn = float(rng.uniform(0.5, 1.3))
     radius = float(rng.uniform(35.0, 120.0))
     ramp_length = 40.0 + ramp_limit * (RUN_IN + float(rng.uniform(0.5, 2.5)))
@@ -84,10 +85,8 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
     arc, speed = start
     taper = way.begin[3]
     merged = float(taper + MERGED * (way.begin[4] - taper))
-    arrival = rest + drive_time(path, arc, speed, merged)
-    while arrival > LATEST and arc < merged - 80.0:  # a long ramp: it sets off further on
-        arc += 5.0
-        arrival = rest + drive_time(path, arc, speed, merged)
+    arc, arrival = _in_time(path, arc, speed, merged, LATEST - rest)
+    arrival += rest
     if not RUN_IN + 3.0 < arrival <= LATEST:
         return None
     limit = knobs["main_limit"]
@@ -129,6 +128,16 @@ def _from_ramp(knobs: Mapping[str, float], draws: Draws, network: Network, way: 
     )
 
 
+def _in_time(path: Float, arc: float, speed: float, merged: float, latest: float) -> tuple[float, float]:
+    """Arc length [m] to begin at with ``speed`` [m/s], and time [s] to ``merged`` [m]: from ``arc`` [m], or further on
+    where that takes longer than ``latest`` [s]."""
+    arrival = drive_time(path, arc, speed, merged)
+    while arrival > latest and arc < merged - 80.0:
+        arc += 5.0
+        arrival = drive_time(path, arc, speed, merged)
+    return arc, arrival
+
+
 def _main_way(network: Network, lane: int) -> Way | None:
     """The way along the carriageway in one of its lanes."""
     upstream = next(n for n, road in enumerate(network.roads) if road.start and road.section.backward > 0)
@@ -147,8 +156,8 @@ def _on_main(knobs: Mapping[str, float], draws: Draws, network: Network, way: Wa
     speed = (0.34 + 0.4 * knobs["entry"]) * float(path[int(arc / 0.5), 4])
     taper = way.begin[3]
     merged = float(taper + MERGED * (way.begin[4] - taper))
-    arrival = drive_time(path, arc, speed, merged)
-    if not RUN_IN + 3.0 < arrival < RUN_IN + FUTURE - 4.0:
+    arc, arrival = _in_time(path, arc, speed, merged, LATEST)
+    if not RUN_IN + 3.0 < arrival <= LATEST:
         return None
     ramp = next(n for n, road in enumerate(network.roads) if road.start and road.section.backward > 0)
     goal = network.road_lanes[network.corridor[-1], True, network.roads[network.corridor[-1]].section.forward - 1]
