@@ -146,7 +146,8 @@ def _named(family: Family, families: tuple[Family, ...]) -> list[tuple[str, Knob
     """Knobs of a family under the names they have in a recipe; those of a composition carry their family's name."""
     if len(families) == 1:
         return list(family.knobs.items())
-    return [(f"{family.name}.{name}", knob) for name, knob in family.knobs.items()]
+    own = {**family.knobs, **families[1].beneath.get(family.name, {})} if family is families[0] else family.knobs
+    return [(f"{family.name}.{name}", knob) for name, knob in own.items()]
 
 
 def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float], attempt: int) -> Setting | None:

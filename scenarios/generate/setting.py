@@ -131,6 +131,7 @@ class Family:
         overlay: Adds this family's event to somebody else's setting, at an arc length [m] of its way (the map is as it
             is; None: nothing suitable there); None for families that need a map of their own.
         twins: True if every hazard has a twin: the same scene in which it does not happen (``draws.recipe.twin``).
+        beneath: By family, knobs that it has under this one's event: those of roads on which that finds its place.
     """
 
     name: str
@@ -138,3 +139,4 @@ class Family:
     stage: Callable[[Mapping[str, float], Draws], Setting | None]
     overlay: Callable[[Setting, float, Mapping[str, float], Draws], Setting | None] | None = None
     twins: bool = False
+    beneath: Mapping[str, Mapping[str, Knob]] = field(default_factory=dict)

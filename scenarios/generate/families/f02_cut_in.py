@@ -13,6 +13,7 @@ from drive.scene import DT, Action, AgentKind, Cue, Trigger
 from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving
 from scenarios.generate.families.multilane import (
+    BESIDE,
     Neighbour,
     clock_of,
     draw_road,
@@ -246,4 +247,4 @@ def _asked(move: CutIn) -> float:
     return 9.9
 
 
-F02 = Family("F02", KNOBS, stage, overlay)
+F02 = Family("F02", KNOBS, stage, overlay, beneath=BESIDE)

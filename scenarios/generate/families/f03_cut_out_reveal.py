@@ -14,6 +14,7 @@ from drive.vehicle import PACIFICA
 from scenarios.generate.actors import Actor, draw_size, driving, standing
 from scenarios.generate.beside import neighbour_stretches
 from scenarios.generate.families.multilane import (
+    BESIDE,
     Neighbour,
     changing_way,
     clock_of,
@@ -129,8 +130,9 @@ def overlay(setting: Setting, arc: float, knobs: Mapping[str, float], draws: Dra
         events.append((index, *due, Action.CUE, knobs["duration"] + knobs["indicator"], lamp))
     obstacle = int(knobs["obstacle"])
     blocks = _obstacle(setting, rear, obstacle, rng)
-    if blocks is None:
-        return None
+    if blocks is None:  # a queue that moves on needs more road than there is
+        obstacle = TRUCK
+        blocks = _obstacle(setting, rear, obstacle, rng) or []
     place = at_arc(setting.way, rear)
     for number, block in enumerate(blocks, start=index + 1):
         if len(block.points):  # the end of a queue: it stands, and moves off some time after the ego has come
@@ -201,4 +203,4 @@ def _company(setting: Setting, lane: Neighbour, speed: float, rng: np.random.Gen
     return found
 
 
-F03 = Family("F03", KNOBS, stage, overlay)
+F03 = Family("F03", KNOBS, stage, overlay, beneath=BESIDE)

@@ -69,7 +69,9 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
         arriving = draw_alignment(run_up(limit) + limit * RUN_IN, limit, rng, 1, (0.05, 0.15))
         other = ramp_road(230.0, radius, turn, ramp_limit, to_nose=False)
     layout = merge.layout(from_ramp, arriving, other, onward, bool(rng.random() < 0.3))
-    network = build_network(layout, float(rng.uniform(-np.pi, np.pi)), 40.0)
+    network = build_network(
+        layout, float(rng.uniform(-np.pi, np.pi)), 40.0 if from_ramp else run_up(limit) + 5.0 * limit
+    )
     if network is None or not (ways := ego_ways(network)):
         return None
     return _from_ramp(knobs, draws, network, ways[-1]) if from_ramp else _on_main(knobs, draws, network, ways[-1])

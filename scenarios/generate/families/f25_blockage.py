@@ -38,6 +38,7 @@ KNOBS = {
     "density": Knob(0.3, 1.2),
     "bends": Knob(choices=(0, 0, 1)),
 }
+BENEATH = {name: {"lane": KNOBS["lane"]} for name in ("F01", "F02", "F03", "F04")}  # the lane at the kerb
 KERB = 2.1  # m from the lane's centre to the nose that waits, clear of all who keep to their lane
 ACROSS = 1.2  # m beyond the lane's centre at which the nose stops
 NOTICE = 2.2  # s that the ego is given about

@@ -14,4 +14,4 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     return (f25_emergency if int(knobs["variant"]) else f25_blockage).stage(knobs, draws)
 
 
-F25 = Family("F25", KNOBS, stage, f25_blockage.overlay)
+F25 = Family("F25", KNOBS, stage, f25_blockage.overlay, beneath=f25_blockage.BENEATH)

@@ -9,6 +9,7 @@ import numpy as np
 from scenarios.generate.actors import Actor, strollers, traffic
 from scenarios.generate.approach import set_off
 from scenarios.generate.geometry import Float, smooth_step
+from scenarios.generate.knobs import Knob
 from scenarios.generate.layout import ARTERIAL, COLLECTOR, RoadClass, draw_alignment, draw_layout, draw_section
 from scenarios.generate.network import Network, build_network
 from scenarios.generate.paths import Way, at_arc, ego_ways, random_way, resample
@@ -22,6 +23,7 @@ CLASS_BY_KNOB = (COLLECTOR, ARTERIAL, EXPRESSWAY)
 ENTRY = (0.2, 0.5)  # share of the road's speed at which the ego begins the warm-up
 BEARABLE = 30.0  # hazard: the reference brakes for what others can see too, not for what only it knows
 SETTLING, STOPS_WITHIN = 1.34, 2.25  # s: ``v^2 / 4 + SETTLING v``, a stop's length [m]; as a time at the limit
+BESIDE = {"F01": {"road_class": Knob(choices=(2,))}}  # under an event that needs a lane beside the ego's: arterials
 SEAM = 12.0  # m at the ends of a lane that no event reaches into
 
 
