@@ -23,7 +23,7 @@ from scenarios.generate.timing import FUTURE, RUN_IN, drive_time, ego_start, run
 
 MERGED = 0.4  # share of the taper after which two lanes have become one
 NEEDED = 1.7  # s between two vehicles into which somebody can merge at their speed
-LATEST = RUN_IN + FUTURE - 4.5  # s: when an undisturbed ego merges
+LATEST = RUN_IN + FUTURE - 5.5  # s: when an undisturbed ego merges
 SIDEWAYS, SHARPEST = (0.8, 1.3), 160.0  # m/s2 at the limit, and least radius [m], where ramp and road run side by side
 KNOBS = {
     "from_ramp": Knob(choices=(1, 1, 1, 1, 1, 1, 1, 0, 0, 0)),
