@@ -1,7 +1,7 @@
 """Scenes in one small file: what a suite ships where its scenes must be the same everywhere, and at once.
 
-Numbers of generated scenes have four to six decimals. As whole numbers of the last one, and as differences from one
-sample or point to the next, they take a tenth of the room, and come back to the last bit.
+Most numbers of generated scenes have four to six decimals. As whole numbers of the last one, and as differences from
+one sample or point to the next, they take a tenth of the room, and come back to the last bit.
 """
 
 import io
@@ -21,24 +21,18 @@ JSON = "json"
 
 
 def pack(scenarios: Sequence[Scenario]) -> bytes:
-    """The content of a file of scenarios.
-
-    Raises:
-        DataError: A scenario has numbers of more than six decimals.
-    """
+    """The content of a file of scenarios. Arrays of more than six decimals are kept as they are."""
     found = {}
     for number, scenario in enumerate(scenarios):
         arrays, text = encode(scenario)
         found[f"{number}/{JSON}"] = np.frombuffer(text.encode(), np.uint8)
         for name, values in arrays.items():
-            if values.dtype != np.float64 or not values.size:
-                found[f"{number}/{name}"] = values
-                continue
             fitting = [
                 places for places in DECIMALS if np.array_equal(np.rint(values * 10**places) / 10**places, values)
             ]
-            if not fitting:
-                raise DataError(f"scene {scenario.id!r} cannot be packed: {name} has more than six decimals")
+            if values.dtype != np.float64 or not values.size or not fitting:
+                found[f"{number}/{name}"] = values
+                continue
             whole, axis = np.rint(values * 10 ** fitting[0]).astype(np.int64), _axis(name, values)
             steps = np.diff(whole, axis=axis, prepend=np.zeros_like(whole.take([0], axis)))
             found[f"{number}/{name}/{fitting[0]}"] = steps

@@ -103,6 +103,7 @@ def audit_suite(
     engine: Engine,
     *,
     data: Path | None = None,
+    beside: str | None = None,
     log: bool = True,
     drawings: bool = True,
     say: Callable[[str], None] = lambda text: None,
@@ -116,7 +117,7 @@ def audit_suite(
     from evaluation.audit.scenes import scene_sections
 
     suite, store = resolve_suite(name), Store()
-    stem = Path(name).stem.replace(":", "-")
+    stem = _stem(name)
     say("driving planners, reactive traffic")
     rows = drive_variants(name, (EXPERT, *VARIANTS), out / f"{stem}-idm", "idm", engine)
     hardness = {scene.id: load_scene(scene, store).hardness for scene in suite.scenes}
@@ -126,6 +127,9 @@ def audit_suite(
         logged = drive_variants(name, (EXPERT, *BASELINES), out / f"{stem}-log", "log", engine)
         sections.append(discrimination(logged, hardness, "log traffic"))
     sections += [ties(rows), item_section(rows)]
+    if beside is not None:
+        say(f"driving planners, {beside}")
+        sections += both(suite, rows, resolve_suite(beside), out, engine)
     say("looking at scenes")
     sections += scene_sections(suite, store)
     sections.append(realism(suite, store, data))
@@ -137,6 +141,30 @@ def audit_suite(
 
         sections.append(Section("Drawings", notes=tuple(str(path) for path in draw_suite(suite, store, out / stem))))
     return sections
+
+
+def _stem(name: str) -> str:
+    return Path(name).stem.replace(":", "-")
+
+
+def both(suite: Suite, rows: "pd.DataFrame", other: Suite, out: Path, engine: Engine) -> list[Section]:
+    """Item 1 over two suites together, and item 10 between them. Ids may repeat; hence each carries its suite."""
+    import pandas as pd
+
+    from evaluation.audit.realism import agreement
+
+    store = Store()
+    others = drive_variants(other, (EXPERT, *VARIANTS), out / f"{_stem(other.name)}-idm", "idm", engine)
+    hardness: dict[str, float] = {}
+    parts = []
+    for item, found in ((suite, rows), (other, others)):
+        hardness |= {f"{item.name} {scene.id}": load_scene(scene, store).hardness for scene in item.scenes}
+        parts.append(found.assign(scenario=[f"{item.name} {name}" for name in found["scenario"]]))
+    title = f"reactive traffic, {suite.name} and {other.name} together"
+    tables = [score_table(found).loc[list(VARIANTS)].to_numpy() for found in (rows, others)]
+    tau, low = agreement(*tables)
+    figures = (at_least("Kendall's tau of the planners' order", tau, 0.9), Figure("its lower end (95 %)", low))
+    return [discrimination(pd.concat(parts), hardness, title), Section(f"Beside {other.name}", figures)]
 
 
 def drive_variants(

@@ -78,6 +78,9 @@ def audit(
     suite: Positional[Annotated[str, arg(help="A suite of generated scenes.", metavar="SUITE")]],
     out: Annotated[Path, arg(help="Folder for runs (reused) and drawings.", metavar="DIR")] = Path("runs/audit"),
     data: Data = None,
+    beside: Annotated[
+        str | None, arg(help="Another suite of the same kind: both in one table, and whether both rank alike.")
+    ] = None,
     format: Annotated[Literal["text", "json"], arg(help="How to print.")] = "text",  # noqa: A002 - name of the option
     log: Annotated[bool, arg(help="Drive the planners in log traffic, too.")] = True,
     drawings: Annotated[bool, arg(help="Draw a sheet of maps and a filmstrip per family.")] = True,
@@ -91,7 +94,9 @@ def audit(
 
     from evaluation.audit.page import audit_suite
 
-    sections = audit_suite(suite, out, make_engine(workers), data=data, log=log, drawings=drawings, say=_progress)
+    sections = audit_suite(
+        suite, out, make_engine(workers), data=data, beside=beside, log=log, drawings=drawings, say=_progress
+    )
     if format == "json":
         say(json.dumps([section.as_json() for section in sections], indent=1, allow_nan=False, default=str))
     else:

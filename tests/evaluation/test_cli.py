@@ -17,7 +17,7 @@ from evaluation.results import RunFolder
 from tests.evaluation.runs import ODD, comparable
 
 VERBS = [*COMMANDS, "scenarios list", "scenarios doctor", "scenarios show", "scenarios sheet", "scenarios export"]
-VERBS += ["planners list", "planners new", "planners check"]
+VERBS += ["scenarios curate", "scenarios audit", "planners list", "planners new", "planners check"]
 
 
 def drive(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -111,7 +111,7 @@ def test_leaderboards_print_in_every_format(
 def test_a_score_is_explained_term_by_term(
     demo: tuple[Path, subprocess.CompletedProcess[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, _ = told(capsys, "explain", demo[0], "--scenario", "F01-000000", "--planner", "idm")
+    code, out, _ = told(capsys, "explain", demo[0], "--scenario", "F01-000001", "--planner", "idm")
     assert code == 0 and "progress" in out and "comfort" in out
 
 
@@ -120,12 +120,12 @@ def test_a_run_is_verified_and_a_forged_rollout_is_reported(
 ) -> None:
     code, out, _ = told(capsys, "verify", demo[0], "--workers", "2")
     assert code == 0 and "80 units, 80 simulated and scored again, no difference" in out
-    path = next((demo[0] / "rollouts").glob("idm--F18-000000--*"))
+    path = next((demo[0] / "rollouts").glob("idm--F18-000004--*"))
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     code, out, _ = told(capsys, "verify", demo[0], "--workers", "2")
     path.write_bytes(content)
-    assert code == 1 and "idm on F18-000000 (seed 0): rollout_sha256" in out
+    assert code == 1 and "idm on F18-000004 (seed 0): rollout_sha256" in out
 
 
 def test_the_same_command_again_finds_everything_done(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -209,10 +209,10 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> No
         ("explain {tmp}/nowhere --scenario x --planner y", "there is no run folder"),
         ("scenarios list --suite nowhere.yaml", "nowhere.yaml cannot be read"),
         ("scenarios doctor {tmp}/nowhere", "nowhere"),
-        ("scenarios show F01-00000 --out {tmp}/x.png", "did you mean 'F01-000000"),
-        ("scenarios show F01-000000 --out {tmp}/x.svg", "x.svg: pictures are written as .png"),
-        ("scenarios show F01-000000 --out {tmp}/something.txt/x.png", "something.txt: File exists"),
-        ("scenarios export --scenario F01-000000 --format openscene --out {tmp}/something.txt/x", "Not a directory"),
+        ("scenarios show F01-00001 --out {tmp}/x.png", "did you mean 'F01-000001"),
+        ("scenarios show F01-000001 --out {tmp}/x.svg", "x.svg: pictures are written as .png"),
+        ("scenarios show F01-000001 --out {tmp}/something.txt/x.png", "something.txt: File exists"),
+        ("scenarios export --scenario F01-000001 --format openscene --out {tmp}/something.txt/x", "Not a directory"),
         ("planners check idn", "did you mean 'idm'?"),
     ],
 )
@@ -269,14 +269,14 @@ def test_suites_and_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_scene_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, _ = told(capsys, "scenarios", "show", "F18-000000", "--out", tmp_path / "scene.png")
+    code, _, _ = told(capsys, "scenarios", "show", "F18-000004", "--out", tmp_path / "scene.png")
     assert code == 0 and (tmp_path / "scene.png").read_bytes().startswith(b"\x89PNG")
     code, out, _ = told(capsys, "scenarios", "sheet", "--suite", "gen-small", "--out", tmp_path / "sheet.png")
     assert code == 0 and "6 scenes" in out and (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_exported_scenes_are_a_data_set_that_can_be_driven(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    scenes = ("--scenario", "F01-000000", "--scenario", "F26-000000")
+    scenes = ("--scenario", "F01-000001", "--scenario", "F26-000006")
     code, _, _ = told(capsys, "scenarios", "export", *scenes, "--out", tmp_path / "data")
     assert code == 0
     code, _, _ = told(capsys, "scenarios", "doctor", tmp_path / "data")
@@ -314,3 +314,20 @@ def test_real_drives_are_replayed_without_fault_and_verified(
     assert rows["red_light"].isna().all() and rows["speed_excess"].isna().all()
     code, out, _ = told(capsys, "verify", tmp_path / "run")
     assert code == 0 and "32 units, 32 simulated and scored again, no difference" in out
+
+
+def test_an_audit_prints_its_page_draws_and_exits_by_its_bars(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suites = ("procedural:F18:2:9", "--beside", "procedural:F18:2:10")
+    code, out, _ = told(
+        capsys, "scenarios", "audit", *suites, "--out", tmp_path, "--no-log", "--format", "json", "--workers", 0
+    )
+    page = {section["title"]: section for section in json.loads(out)}
+    figures = {figure["name"]: figure for section in page.values() for figure in section["figures"]}
+    assert page["Discrimination, reactive traffic"]["table"][0]["n"] == "2"
+    together = "Discrimination, reactive traffic, procedural:F18:2:9 and procedural:F18:2:10 together"
+    assert page[together]["table"][0]["n"] == "4"
+    assert figures["built again: equal to the last bit"]["passed"]
+    assert code == int(any(figure["passed"] is False for figure in figures.values()))
+    assert (tmp_path / "procedural-F18-2-9" / "maps.png").stat().st_size > 10_000

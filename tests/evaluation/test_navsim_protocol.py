@@ -25,7 +25,7 @@ from planners.contract import Context, Plan, Planner
 from planners.registry import resolve
 from scenarios.store import Store
 
-SCENES = ("F01-000000", "F18-000000")
+SCENES = ("F01-000001", "F18-000004")
 PLANNERS = ("log_replay", "constant_velocity", "stop")
 
 

@@ -21,7 +21,7 @@ PLANNERS = ("log_replay", "constant_velocity", "stop")
 @pytest.fixture(scope="module")
 def suite() -> Suite:
     quick = resolve_suite("gen-quick")
-    scenes = tuple(scene for scene in quick.scenes if scene.id in ("F01-000000", "F26-000000"))
+    scenes = tuple(scene for scene in quick.scenes if scene.id in ("F01-000001", "F26-000006"))
     return Suite("two", quick.source, None, scenes, "idm")
 
 
@@ -82,6 +82,6 @@ def test_settings_that_nuplan_has_not_are_refused(
 def test_leaderboard_and_explanation_speak_of_its_metrics(run: RunFolder) -> None:
     gathered = gather([run])
     assert all(head in render(build(gathered.rows, gathered.privileged)) for head in ("MP", "SL", "EP"))
-    text = explain(gathered.rows, "F01-000000", "stop")
+    text = explain(gathered.rows, "F01-000001", "stop")
     assert "nuplan_cls@1 = product of the factors" in text
     assert "not: progress" in text

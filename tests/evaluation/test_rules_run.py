@@ -37,7 +37,7 @@ rules:
 @pytest.fixture(scope="module")
 def suite() -> Suite:
     quick = resolve_suite("gen-quick")
-    scenes = tuple(scene for scene in quick.scenes if scene.id in ("F01-000000", "F18-000000"))
+    scenes = tuple(scene for scene in quick.scenes if scene.id in ("F01-000001", "F18-000004"))
     return Suite("two", quick.source, None, scenes, quick.default_traffic)
 
 
@@ -162,7 +162,7 @@ def test_the_leaderboard_ranks_by_level_and_gives_quantiles(run: RunFolder) -> N
 
 
 def test_explain_names_rule_second_and_what_decided(run: RunFolder) -> None:
-    text = explain(run.rows(), "F01-000000", "log_replay")
+    text = explain(run.rows(), "F01-000001", "log_replay")
     assert "own.slow: broken: speed <= 4 at " in text
     assert "own.stays: undetermined" in text
 

@@ -49,7 +49,7 @@ from scenarios.openscene.windows import SceneFilter
 from scenarios.store import Store
 from tests.scenes import moving, straight_scene
 
-SCENES = ("F01-000000", "F18-000000")
+SCENES = ("F01-000001", "F18-000004")
 PLANNERS = ("log_replay", "stop")
 CAR, SIZE = 0, (4.6, 1.9)
 coordinates = st.floats(-50.0, 50.0)
