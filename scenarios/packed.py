@@ -27,15 +27,13 @@ def pack(scenarios: Sequence[Scenario]) -> bytes:
         arrays, text = encode(scenario)
         found[f"{number}/{JSON}"] = np.frombuffer(text.encode(), np.uint8)
         for name, values in arrays.items():
-            fitting = [
-                places for places in DECIMALS if np.array_equal(np.rint(values * 10**places) / 10**places, values)
-            ]
-            if values.dtype != np.float64 or not values.size or not fitting:
+            places = next((places for places in DECIMALS if _fits(values, places)), None)
+            if places is None:
                 found[f"{number}/{name}"] = values
                 continue
-            whole, axis = np.rint(values * 10 ** fitting[0]).astype(np.int64), _axis(name, values)
+            whole, axis = _whole(values, places), _axis(name, values)
             steps = np.diff(whole, axis=axis, prepend=np.zeros_like(whole.take([0], axis)))
-            found[f"{number}/{name}/{fitting[0]}"] = steps
+            found[f"{number}/{name}/{places}"] = steps
     file = io.BytesIO()
     np.savez(file, **found)
     return lzma.compress(file.getvalue(), preset=9)
@@ -63,6 +61,17 @@ def unpack(content: bytes) -> list[Scenario]:
         return [decode(Scenario, arrays[number], text) for number, text in texts.items()]
     except (lzma.LZMAError, OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"the file of packed scenes is damaged: {error}") from None
+
+
+def _whole(values: NDArray[Any], places: int) -> NDArray[np.int64]:
+    return np.rint(values * 10**places).astype(np.int64)
+
+
+def _fits(values: NDArray[Any], places: int) -> bool:
+    """True if numbers survive as whole ones of a decimal place, their zeros' signs included."""
+    if values.dtype != np.float64 or not values.size:
+        return False
+    return (_whole(values, places) / 10**places).tobytes() == values.tobytes()
 
 
 def _axis(name: str, values: NDArray[Any]) -> int:

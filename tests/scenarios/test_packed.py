@@ -20,8 +20,8 @@ def test_generated_scenes_survive_being_packed() -> None:
     assert len(content) < 80_000 * len(scenarios)
 
 
-def test_numbers_of_any_number_of_decimals_survive() -> None:
-    scenario = replace(scene("F03", 0), goal=np.array((np.pi, -0.1 / 3.0)))
+def test_numbers_of_any_number_of_decimals_survive_and_negative_zeros() -> None:
+    scenario = replace(scene("F03", 0), goal=np.array((np.pi, -0.0)))
     (again,) = unpack(pack([scenario]))
     assert scenario_digest(again) == scenario_digest(scenario)
 
