@@ -85,9 +85,9 @@ class _Scene:
         plans = [plan for _, plan, _ in self.plans]
         return Rollout(
             ego=self.ego.astype(np.float32),
-            position=self.position.astype(np.float32),
-            heading=self.heading.astype(np.float32),
-            velocity=self.velocity.astype(np.float32),
+            position=as_simulated(self.position),
+            heading=as_simulated(self.heading),
+            velocity=as_simulated(self.velocity),
             valid=self.valid.copy(),
             plan_step=np.array([k for k, _, _ in self.plans], np.int32),
             plan=np.concatenate(plans) if plans else np.zeros((0, 3), np.float32),
@@ -170,6 +170,11 @@ def run_plans(
         plan = rollout.plan[rollout.plan_ptr[index] : rollout.plan_ptr[index + 1]]
         simulator.step([plan], [float(rollout.plan_dt[index])])
     return simulator.rollouts()[0]
+
+
+def as_simulated(motion: Float) -> NDArray[np.float32]:
+    """Agents' motion as rollouts hold it: single precision, and one zero only: equal numbers are equal bytes."""
+    return motion.astype(np.float32) + np.float32(0.0)
 
 
 def exact_spacing(spacing: np.float32) -> float:

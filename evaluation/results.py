@@ -24,6 +24,7 @@ from safetensors.numpy import load, save
 from drive.errors import RunError
 from drive.rollout import Rollout
 from drive.scene import Scenario
+from drive.simulator import as_simulated
 from evaluation.manifest import Manifest, Unit, merge, read_manifest
 from evaluation.schema import recompute, result_columns
 
@@ -352,9 +353,9 @@ def _agents(rollout: Rollout) -> tuple[np.ndarray[Any, Any], ...]:
 def _recorded(scenario: Scenario, samples: int) -> tuple[np.ndarray[Any, Any], ...]:
     tracks, steps = scenario.tracks, slice(scenario.start, scenario.start + samples)
     return (
-        tracks.position[:, steps].astype(np.float32),
-        tracks.heading[:, steps].astype(np.float32),
-        tracks.velocity[:, steps].astype(np.float32),
+        as_simulated(tracks.position[:, steps]),
+        as_simulated(tracks.heading[:, steps]),
+        as_simulated(tracks.velocity[:, steps]),
         tracks.valid[:, steps],
     )
 

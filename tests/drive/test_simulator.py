@@ -79,6 +79,14 @@ def test_rollout_starts_where_the_recording_is():
     assert len(rollout.ego) == scene.horizon + 1
 
 
+@pytest.mark.parametrize("traffic", ["log", "idm", "constant_velocity"])
+def test_a_rollout_has_one_zero_only(traffic):
+    parked = moving((30.0, 6.0), 0.0, heading=np.pi)
+    assert np.signbit(parked[2]).any()  # 0 times the cosine
+    rollout = simulate([straight_scene([(CAR, SIZE, parked)], speed=5.0)], traffic)[0]
+    assert not np.signbit(rollout.velocity[rollout.velocity == 0.0]).any()
+
+
 def test_log_traffic_is_the_recording():
     scene = scenes()[2]
     rollout = simulate([scene], "log")[0]

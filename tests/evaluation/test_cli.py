@@ -265,7 +265,7 @@ def test_suites_and_scenes_are_listed(capsys: pytest.CaptureFixture[str]) -> Non
     code, out, _ = told(capsys, "scenarios", "list")
     assert code == 0 and {"nuscenes", "gen-quick", "gen-small"} <= set(out.split())
     code, out, _ = told(capsys, "scenarios", "list", "--suite", "gen-small")
-    assert code == 0 and len(out.splitlines()) == 7 and "F19-000000" in out
+    assert code == 0 and len(out.splitlines()) == 7 and "F12-000001" in out
 
 
 def test_a_scene_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
