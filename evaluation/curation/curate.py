@@ -28,7 +28,7 @@ SPARE = 0.08  # of each cell: what the item analysis may drop
 ALIKE = 0.05  # descriptors closer than this belong to one scene twice
 TRIVIAL_SHARE = 0.1
 SATURATED_SHARE = 0.06  # besides the background, where nothing happens that one would have to master
-TRIES = 14  # candidates for each scene wanted before a cell is given up
+TRIES = 3  # candidates for each scene wanted, and 20 more, before a family is given up
 BARREN = 24  # candidates without a single scene after which a family is given up
 TRAINED = POPULATIONS[:4]
 
