@@ -249,7 +249,9 @@ def test_surplus_scenes_are_the_misfits_and_then_the_least_telling(monkeypatch: 
 
 
 def test_every_plan_has_a_name_and_hard_ones_ask_for_hard_scenes() -> None:
-    assert set(PLANS) == {"gen-val", "gen-test", "gen-hard", "gen-ood"}
+    assert set(PLANS) == {"gen-quick", "gen-val", "gen-test", "gen-hard", "gen-ood"}
+    assert sum(cell.wanted for cell in PLANS["gen-val"].cells) == 800
+    assert [cell.family for cell in PLANS["gen-quick"].cells] == list(PLANS["gen-quick"].families)
     assert all(cell.low >= 0.6 for cell in PLANS["gen-hard"].cells)
 
 

