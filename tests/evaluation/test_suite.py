@@ -66,7 +66,8 @@ def test_the_arrays_of_the_quick_suite_are_what_its_recipes_give() -> None:
 @pytest.mark.parametrize("part", range(8))
 def test_scenes_of_shipped_suites_become_what_their_files_say(part: int) -> None:
     for name in curated_names():
-        for scene in resolve_suite(name).scenes[:: len(resolve_suite(name).scenes) // 16][part:16:8]:
+        scenes = resolve_suite(name).scenes
+        for scene in scenes[:: max(len(scenes) // 48, 1)][part:48:8]:
             assert scene.recipe is not None
             built = build(Recipe(*scene.recipe))
             assert spawn_digest(built) == scene.spawn, scene.id
