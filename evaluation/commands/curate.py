@@ -59,7 +59,7 @@ def curate(
 
 
 def _misfits(found: "Curated", path: Path, run: Path, workers: int | None) -> list[str]:
-    """Scenes to drop: those that the item analysis is against, then spares, worst first, twins together."""
+    """Scenes to drop: those that the item analysis is against, then spares, twins together."""
     from evaluation.audit.page import VARIANTS, drive_variants
     from evaluation.curation.curate import surplus
     from evaluation.curation.items import analyse, score_table

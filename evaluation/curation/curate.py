@@ -291,9 +291,10 @@ def funnel_table(funnel: dict[str, Counter[str]]) -> list[tuple[str, ...]]:
 
 
 def surplus(curated: Curated, correlation: dict[str, float]) -> list[str]:
-    """Ids of scenes to drop: all with a negative item-total correlation, then those above each cell's number.
+    """Ids of scenes to drop: all with a negative item-total correlation, then the last ones above each cell's number.
 
-    A hazard and its twin go together, judged by the hazard.
+    To keep those that agree best with the total instead would favour what the planners at hand can do. A hazard and its
+    twin go together, judged by the hazard.
     """
     dropped: list[str] = []
     for cell in curated.plan.cells:
@@ -307,8 +308,7 @@ def surplus(curated: Curated, correlation: dict[str, float]) -> list[str]:
         ]
         worth = {item.recipe.id: _worth(correlation.get(item.recipe.id, math.nan)) for item in there}
         pairs = 2 if families_of(Recipe(cell.family, 0, ""))[0].twins else 1
-        order = sorted(worth, key=lambda name: -worth[name])  # stable: ties keep the order of the indices
-        kept = [name for name in order[: math.ceil(cell.wanted / pairs)] if worth[name] >= 0.0]
+        kept = [name for name in worth if worth[name] >= 0.0][: math.ceil(cell.wanted / pairs)]
         dropped += [name for name in worth if name not in kept]
     return [item.recipe.id for item in curated.kept if item.recipe.id.removesuffix("-twin") in set(dropped)]
 

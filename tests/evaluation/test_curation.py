@@ -241,11 +241,11 @@ def test_the_nearest_of_a_family_is_measured_per_dimension() -> None:
     assert nearest(one, []) == math.inf
 
 
-def test_surplus_scenes_are_the_misfits_and_then_the_least_telling(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_surplus_scenes_are_the_misfits_and_then_the_last_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("evaluation.curation.curate.cells", lambda count, least: cells_of("F01", count))
     made = Curated(Plan("gen-val", 2), tuple(candidate(index) for index in range(4)), {}, ())
     dropped = surplus(made, {f"F01-{index:06d}": value for index, value in enumerate((0.1, -0.2, 0.9, 0.5))})
-    assert set(dropped) == {"F01-000000", "F01-000001"}
+    assert set(dropped) == {"F01-000001", "F01-000003"}
 
 
 def test_every_plan_has_a_name_and_hard_ones_ask_for_hard_scenes() -> None:
