@@ -294,19 +294,19 @@ def surplus(curated: Curated, correlation: dict[str, float]) -> list[str]:
     """Ids of scenes to drop: all with a negative item-total correlation, then the last ones above each cell's number.
 
     To keep those that agree best with the total instead would favour what the planners at hand can do. A hazard and its
-    twin go together, judged by the hazard.
+    twin go together, judged by the one that fits less.
     """
     dropped: list[str] = []
     for cell in curated.plan.cells:
-        there = [
-            item
+        names = [
+            item.recipe.id
             for item in curated.kept
             if item.recipe.family == cell.family
             and not item.recipe.twin
             and not item.recipe.point
             and cell.low <= item.hardness < cell.high
         ]
-        worth = {item.recipe.id: _worth(correlation.get(item.recipe.id, math.nan)) for item in there}
+        worth = {name: min(_worth(correlation.get(one, math.nan)) for one in (name, f"{name}-twin")) for name in names}
         pairs = 2 if families_of(Recipe(cell.family, 0, ""))[0].twins else 1
         kept = [name for name in worth if worth[name] >= 0.0][: math.ceil(cell.wanted / pairs)]
         dropped += [name for name in worth if name not in kept]

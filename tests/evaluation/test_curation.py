@@ -248,6 +248,14 @@ def test_surplus_scenes_are_the_misfits_and_then_the_last_ones(monkeypatch: pyte
     assert set(dropped) == {"F01-000001", "F01-000003"}
 
 
+def test_a_hazard_goes_with_a_twin_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("evaluation.curation.curate.cells", lambda count, least: cells_of("F18", count))
+    hazards = [candidate(index, recipe=Recipe("F18", index, "gen-val")) for index in range(2)]
+    pairs = [item for one in hazards for item in (one, replace(one, recipe=replace(one.recipe, twin=True)))]
+    made = Curated(Plan("gen-val", 4), tuple(pairs), {}, ())
+    assert surplus(made, {"F18-000000": 0.5, "F18-000000-twin": -0.1}) == ["F18-000000", "F18-000000-twin"]
+
+
 def test_every_plan_has_a_name_and_hard_ones_ask_for_hard_scenes() -> None:
     assert set(PLANS) == {"gen-quick", "gen-val", "gen-test", "gen-hard", "gen-ood"}
     assert sum(cell.wanted for cell in PLANS["gen-val"].cells) == 800
