@@ -21,6 +21,10 @@ Begin with `drive demo`. Exit codes: 0 done, 1 done with failed units or checks,
 """
 
 
+INTERRUPTED_QUERY = "Query interrupted"
+"""What DuckDB makes of Ctrl-C while it works: a RuntimeError that says this."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -37,8 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"drive: {error.sentence}", file=sys.stderr)  # noqa: T201
         return UNUSABLE
     except KeyboardInterrupt:
-        print("drive: stopped; what is done is kept, the same command goes on from there", file=sys.stderr)  # noqa: T201
-        return INTERRUPTED
+        return _stopped()
     except BrokenPipeError:  # the reader of our output has left, as in `drive ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
@@ -48,8 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a full disk, a folder that may not be written: what the system refuses is no defect
         print(f"drive: {error.filename}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
         return UNUSABLE
-    except Exception:  # noqa: BLE001 - the outermost border
-        return _defect()
+    except Exception as error:  # noqa: BLE001 - the outermost border
+        return _stopped() if str(error) == INTERRUPTED_QUERY else _defect()
+
+
+def _stopped() -> int:
+    print("drive: stopped; what is done is kept, the same command goes on from there", file=sys.stderr)  # noqa: T201
+    return INTERRUPTED
 
 
 def _defect() -> int:

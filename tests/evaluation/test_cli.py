@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -150,6 +151,24 @@ def test_a_planner_in_the_current_folder_is_driven_by_workers(tmp_path: Path) ->
     done = drive("eval", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(RunFolder(tmp_path / "run").rows()) == 6
+
+
+def test_ctrl_c_within_a_query_is_no_defect(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import duckdb
+
+    def interrupted(*arguments: object, **options: object) -> None:
+        threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        duckdb.sql("select count(*) from range(100000) a, range(2000000) b where a.range * b.range % 7 = 3").fetchall()
+
+    monkeypatch.setattr("evaluation.suite.suite_names", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, _, err = told(capsys, "scenarios", "list")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130 and "stopped; what is done is kept" in err and "Traceback" not in err
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(tmp_path: Path) -> None:
