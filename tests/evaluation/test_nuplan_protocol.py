@@ -21,7 +21,7 @@ PLANNERS = ("log_replay", "constant_velocity", "stop")
 @pytest.fixture(scope="module")
 def suite() -> Suite:
     quick = resolve_suite("gen-quick")
-    scenes = tuple(scene for scene in quick.scenes if scene.id in ("F01-000001", "F26-000006"))
+    scenes = tuple(scene for scene in quick.scenes if scene.id in ("F01-000001", "F26-000004"))
     return Suite("two", quick.source, None, scenes, "idm")
 
 
