@@ -9,6 +9,8 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from drive.kernels import to_be_compiled
+
 PARTS = ("load", "plan", "simulate", "score")
 PLAIN_INTERVAL = 10.0  # s between lines where the output is no terminal
 
@@ -41,6 +43,8 @@ class Meter:
         self._began = self._spoke = time.monotonic()
         if done:
             self._say(f"{done} of {total} {self._unit} are done already")
+        if total > done and to_be_compiled():
+            self._say(f"a first run: kernels are compiled before the first of {total} {self._unit}, in a minute or two")
         if self._console.is_terminal and total > done:
             self._bar = Progress(
                 BarColumn(30),

@@ -11,6 +11,8 @@ from platformdirs import user_cache_dir
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_folders: set[Path] = set()
+
 
 def kernel(function: Function) -> Function:
     """Compile with the one set of options: no fastmath and no threads, or results would depend on the machine.
@@ -26,7 +28,13 @@ def kernel(function: Function) -> Function:
         compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before  # other people's functions keep their own
+    _folders.add(Path(compiled.stats.cache_path))
     return compiled
+
+
+def to_be_compiled() -> bool:
+    """Whether none of the imported kernels has machine code on disk: the first call takes a minute or two then."""
+    return bool(_folders) and not any(next(folder.glob("*.nbi"), None) for folder in _folders)
 
 
 @lru_cache
