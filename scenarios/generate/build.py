@@ -30,7 +30,8 @@ from scenarios.generate.signals import draw_lights
 from scenarios.generate.timing import FUTURE, free_arc, free_drive
 from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
 
-ATTEMPTS = 16
+ATTEMPTS = 16  # at each point of the knobs
+SUBSTITUTES = 5  # further points, where a recipe's own point makes no scene
 REMOVALS = 5
 LEAST_DRIVE = 25.0  # m
 STANDING = 5.2  # times as far as a comfortable stop gets; below five, who only stops has made enough progress to score
@@ -49,24 +50,29 @@ class TooFast(Rejected):
     """A draw in which braking to a standstill gets a fifth as far as the drive."""
 
 
-def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
+def build(recipe: Recipe, funnel: Counter[str] | None = None, substitutes: int = SUBSTITUTES) -> Scenario:
     """The scenario of a recipe: same recipe, same bytes.
 
-    Draws that fail a check are replaced by the next of a fixed sequence of draws; ``funnel`` counts the reasons.
+    Draws that fail a check are replaced by the next of a fixed sequence of draws; ``funnel`` counts the reasons. About
+    one point of the knobs in thirty makes no scene at all: up to ``substitutes`` random points then take its place,
+    unless the recipe names its point.
 
     Raises:
         ScenarioError: The family is unknown, or none of the draws made a scene.
     """
     families = families_of(recipe)
-    knobs = _knobs(recipe, families)
     funnel = Counter() if funnel is None else funnel
     # the twin of a scene is that scene: of the same draw, not of the first that works without the hazard
-    hazard = build(replace(recipe, twin=False)) if recipe.twin else None
+    hazard = build(replace(recipe, twin=False), substitutes=substitutes) if recipe.twin else None
     begin = hazard.provenance["attempt"] if hazard is not None else 0
     # some scenes of every family keep their fast beginning, and so does one whose draws are all fast
     fast = hazard is not None or float(stream(recipe, "standing").random()) < FAST_SHARE
     too_fast = 0
-    for attempt in range(begin, ATTEMPTS):
+    points = 1 + begin // ATTEMPTS if recipe.twin or recipe.point else 1 + substitutes
+    attempts = points * ATTEMPTS
+    for attempt in range(begin, attempts):
+        if attempt == begin or attempt % ATTEMPTS == 0:
+            knobs = _knobs(recipe, families, attempt)
         try:
             setting = _stage(recipe, families, knobs, attempt)
             if setting is None:
@@ -80,13 +86,13 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None) -> Scenario:
             continue
         funnel["accepted"] += 1
         return scenario
-    raise ScenarioError(f"scene {recipe.id} of {recipe.namespace!r}: none of {ATTEMPTS} draws made a valid scene")
+    raise ScenarioError(f"scene {recipe.id} of {recipe.namespace!r}: none of {attempts} draws made a valid scene")
 
 
 def staged(recipe: Recipe, attempt: int) -> Setting | None:
     """The setting that one attempt at a recipe stages; that of a finished scene is ``provenance["attempt"]``."""
     families = families_of(recipe)
-    return _stage(recipe, families, _knobs(recipe, families), attempt)
+    return _stage(recipe, families, _knobs(recipe, families, attempt), attempt)
 
 
 def restage(scenario: Scenario) -> tuple[Setting, Task]:
@@ -129,8 +135,9 @@ def families_of(recipe: Recipe) -> tuple[Family, ...]:
     return families
 
 
-def _knobs(recipe: Recipe, families: tuple[Family, ...]) -> dict[str, float]:
-    return draw_knobs(recipe, {name: knob for family in families for name, knob in _named(family, families)})
+def _knobs(recipe: Recipe, families: tuple[Family, ...], attempt: int) -> dict[str, float]:
+    knobs = {name: knob for family in families for name, knob in _named(family, families)}
+    return draw_knobs(recipe, knobs, attempt // ATTEMPTS)
 
 
 def _task(setting: Setting, lights: Lights) -> Task:

@@ -57,9 +57,10 @@ class Knob:
         return self.low + unit * (self.high - self.low)
 
 
-def draw_knobs(recipe: Recipe, knobs: Mapping[str, Knob]) -> dict[str, float]:
-    """The recipe's knob values, at its :func:`unit_point`."""
-    unit = unit_point(recipe, len(knobs))
+def draw_knobs(recipe: Recipe, knobs: Mapping[str, Knob], substitute: int = 0) -> dict[str, float]:
+    """The recipe's knob values, at its :func:`unit_point`, or at the n-th random point that may take its place."""
+    count = len(knobs)
+    unit = stream(recipe, "substitute", substitute).random(count) if substitute else unit_point(recipe, count)
     return {name: knob.value(float(u)) for (name, knob), u in zip(knobs.items(), unit, strict=True)}
 
 

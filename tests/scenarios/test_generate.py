@@ -13,7 +13,7 @@ from drive.scene import STATIC_KINDS, Action, AgentKind, Cue, Event, Trigger
 from drive.traffic import compile_traffic, start_traffic, traffic_rollout
 from drive.vehicle import Ego, center_from_rear_axle
 from scenarios.generate import FAMILIES, Recipe, build, procedural
-from scenarios.generate.build import check_reference, staged
+from scenarios.generate.build import ATTEMPTS, check_reference, restage, staged
 from scenarios.generate.checks import check_network
 from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.knobs import draw_knobs, stream
@@ -279,6 +279,18 @@ def test_suites_name_distinct_scenes():  # type: ignore[no-untyped-def]
     assert {recipe.family for recipe in mixed} == set(FAMILIES)
     assert {recipe.namespace for recipe in mixed}.isdisjoint({recipe.namespace for recipe in procedural("all", 3, 5)})
     assert procedural("F18", 5, 4) == procedural("F18", 9, 4)[:5]
+
+
+def test_a_point_of_the_knobs_that_makes_no_scene_is_replaced():  # type: ignore[no-untyped-def]
+    recipe = Recipe("F24", 1_000_037, "gen-train")
+    with pytest.raises(ScenarioError, match=f"none of {ATTEMPTS} draws made a valid scene"):
+        build(recipe, substitutes=0)
+    made = build(recipe)
+    assert made.provenance["attempt"] >= ATTEMPTS
+    assert scenario_digest(made) == scenario_digest(build(recipe))
+    rule = FAMILY_BY_NAME["F24"].knobs["rule"]
+    assert made.provenance["knobs"]["rule"] in rule.choices or rule.low <= made.provenance["knobs"]["rule"] <= rule.high
+    assert restage(made)[0].network.left_hand == made.provenance["left_hand"]
 
 
 def test_unknown_families_and_empty_suites_are_errors_in_words():  # type: ignore[no-untyped-def]
