@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from platformdirs import user_cache_dir
@@ -25,11 +25,11 @@ def kernel(function: Function) -> Function:
     base = Path(before or Path(user_cache_dir("drive-toolkit")) / "kernels")
     numba.config.CACHE_DIR = str(base / _sources_digest(Path(function.__code__.co_filename).parent))
     try:
-        compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before  # other people's functions keep their own
     _folders.add(Path(compiled.stats.cache_path))
-    return compiled
+    return cast(Function, compiled)
 
 
 def to_be_compiled() -> bool:
