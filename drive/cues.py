@@ -4,12 +4,11 @@ The generator stores these cues for the reference drive; the simulator works the
 others really did, so a lead brightens when it brakes and a walker announces the step it is about to take now.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from drive.geometry import arc_length
+from drive.kernels.cues import shown_on_paths
 from drive.scene import DT, Action, AgentKind, Cue, Event, Scenario, Trigger
 from drive.traffic import event_limits
 from drive.vehicle import Ego
@@ -26,15 +25,6 @@ TIGHT = 1.0 / 25.0  # 1/m: a road that bends is no turn
 SPARSE = 1.5  # m between the places of a path that are remembered
 
 
-@dataclass(frozen=True)
-class _Turning:
-    """A path with turns: places ``[P, 2]`` m and the indicator shown there ``[P]``."""
-
-    agent: int
-    points: Float
-    shown: Cues
-
-
 class LiveCues:
     """The cues of one scene whose agents follow their paths and its script; recorded cues for all others."""
 
@@ -48,15 +38,19 @@ class LiveCues:
         self._limit = event_limits(scenario)
         self._live = driven
         self._live[scenario.script[self._rows, Event.AGENT].astype(np.intp)] = True
-        self._turning: list[_Turning] = []
-        if paths is None:
-            return
-        for agent in np.flatnonzero(self._lit):
-            points = paths.points[paths.ptr[agent] : paths.ptr[agent + 1]]
-            shown = _indicators(points)
-            if shown.any():
-                keep = slice(None, None, max(1, int(SPARSE / max(arc_length(points)[-1] / len(points), 1e-3))))
-                self._turning.append(_Turning(int(agent), points[keep], shown[keep]))
+        turning, places, shown = [], [np.zeros((0, 2))], [np.zeros(0, np.uint8)]
+        if paths is not None:
+            for agent in np.flatnonzero(self._lit):
+                points = paths.points[paths.ptr[agent] : paths.ptr[agent + 1]]
+                indicated = _indicators(points)
+                if indicated.any():
+                    keep = slice(None, None, max(1, int(SPARSE / max(arc_length(points)[-1] / len(points), 1e-3))))
+                    turning.append(agent)
+                    places.append(points[keep])
+                    shown.append(indicated[keep])
+        self._turning = np.array(turning, np.int64)
+        self._ptr = np.cumsum([len(item) for item in places])
+        self._places, self._shown = np.concatenate(places), np.concatenate(shown)
 
     def show(self, ego: Float, position: Float, heading: Float, velocity: Float, count: int) -> Cues:
         """Cues ``[A, count]`` of the last ``count`` of the scene steps ``0 .. n - 1``.
@@ -70,9 +64,8 @@ class LiveCues:
         before = np.hypot(velocity[:, np.maximum(steps - 1, 0), 0], velocity[:, np.maximum(steps - 1, 0), 1])
         braking = ((speed - before) / DT < BRAKING) | (speed < STANDING)
         found[self._lit[:, None] & braking] |= Cue.BRAKE_LIGHT
-        for turning in self._turning:
-            gap = position[turning.agent, steps, None, :] - turning.points
-            found[turning.agent] |= turning.shown[(gap**2).sum(axis=-1).argmin(axis=1)]
+        begin = len(ego) - count
+        shown_on_paths(self._places, self._ptr, self._shown, self._turning, position, begin, found)
         for row in self._rows:
             agent = int(self._scenario.script[row, Event.AGENT])
             begin, end = self._announcement(int(row), ego, position[agent], heading[agent])
