@@ -98,7 +98,8 @@ class SuiteFile(BaseModel):
     name: str = Field(min_length=1)
     description: str = ""
     source: str = Field(
-        description="nuscenes, openscene, scenarionet, gpudrive, gen-quick or procedural:<family|all>:<count>:<seed>"
+        description="nuscenes, openscene, scenarionet, gpudrive, a shipped suite as gen-quick, gen-train:<count> or "
+        "procedural:<family|all>:<count>:<seed>"
     )
     data: Path | None = Field(default=None, description="folder of recorded data, relative to this file; --data wins")
     maps: Path | None = Field(default=None, description="folder of maps, relative to this file; --maps wins")
