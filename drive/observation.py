@@ -99,7 +99,7 @@ class Observer:
         world = scenario.map
         self._lane_box = _boxes(world.polygon, world.polygon_ptr)
         self._ring_box = _boxes(world.ring, world.ring_ptr)
-        self._near_key, self._near = b"", _cut(scenario, *(np.zeros(0, np.intp),) * 2)
+        self._near_key, self._near = (b"", b""), _cut(scenario, *(np.zeros(0, np.intp),) * 2)
 
     def observe(
         self,
@@ -178,15 +178,17 @@ class Observer:
         world, lights = scenario.map, scenario.lights
         lanes = np.flatnonzero(_box_distance(self._lane_box, pose) < MAP_RADIUS)
         rings = np.flatnonzero(_box_distance(self._ring_box, pose) < MAP_RADIUS)
-        key = lanes.tobytes() + rings.tobytes()
+        key = (lanes.tobytes(), rings.tobytes())
         if key != self._near_key:  # the same lanes are near for many plans
             self._near_key, self._near = key, _cut(scenario, lanes, rings)
         near = self._near
         stops = np.linalg.norm(world.stop_segment.mean(axis=1) - pose[:2], axis=1) < MAP_RADIUS
         light = np.zeros(world.lanes, np.int8)
         light[lights.lane] = lights.state[:, scenario.start + k]
+        moved = ("lane_centerline", "lane_polygon", "area_ring")
         return {
-            **{name: values.copy() for name, values in near.items()},  # a planner may write into what it is given
+            # a planner may write into what it is given
+            **{name: values.copy() for name, values in near.items() if name not in moved},
             "lane_centerline": poses_to_frame(near["lane_centerline"], pose),
             "lane_polygon": to_frame(near["lane_polygon"], pose),
             "lane_light": light[lanes],

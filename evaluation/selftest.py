@@ -34,7 +34,7 @@ class Finding:
 
 def selftest() -> list[Finding]:
     """All checks: installed versions first, then golden scores."""
-    return [*installed_traps(), *golden_scores()]
+    return [*installed_traps(), *generated_scenes(), *golden_scores()]
 
 
 def failed(findings: list[Finding]) -> bool:
@@ -185,6 +185,34 @@ GOLDEN_PLANNERS = ("log_replay", "lane_follower", "idm")
 def golden_scores() -> list[Finding]:
     """Drive the stored scenes again and compare every number with what is stored."""
     return compare(json.loads(GOLDEN.read_text()), drive_golden())
+
+
+def generated_scenes() -> list[Finding]:
+    """Generate one of the golden scenes, which come as arrays, and compare it with what its suite says."""
+    from evaluation.suite import resolve_suite
+    from scenarios.generate import Recipe, build
+    from scenarios.generate.digest import ends_of, same_ends, spawn_digest
+
+    ref = next(scene for scene in resolve_suite("gen-quick").scenes if scene.id == GOLDEN_SCENES[0])
+    assert ref.recipe is not None
+    made = build(Recipe(*ref.recipe))
+    if spawn_digest(made) != ref.spawn:
+        return [
+            Finding(
+                "error",
+                f"the generator makes another scene {ref.id} of gen-quick here",
+                "install the versions of constraints.txt",
+            )
+        ]
+    if not same_ends(ends_of(made), ref.ends):
+        return [
+            Finding(
+                "warning",
+                f"traffic of the generated scene {ref.id} ends elsewhere than on the processor that gen-quick is from",
+                "rank planners on scenes that one kind of processor has made",
+            )
+        ]
+    return [Finding("ok", "a generated scene is what its suite says")]
 
 
 Golden = dict[str, dict[str, float | None]]

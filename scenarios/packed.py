@@ -6,6 +6,7 @@ one sample or point to the next, they take a tenth of the room, and come back to
 
 import io
 import lzma
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,8 +40,8 @@ def pack(scenarios: Sequence[Scenario]) -> bytes:
     return lzma.compress(file.getvalue(), preset=9)
 
 
-def unpack(content: bytes) -> list[Scenario]:
-    """The scenarios of :func:`pack`.
+def unpack(content: bytes, where: str) -> list[Scenario]:
+    """The scenarios of :func:`pack`; ``where`` names the file in errors.
 
     Raises:
         DataError: The content is damaged.
@@ -59,8 +60,8 @@ def unpack(content: bytes) -> list[Scenario]:
                     values = np.cumsum(values, axis=_axis(name, values)) / 10 ** int(how[0])
                 arrays.setdefault(number, {})[name] = values
         return [decode(Scenario, arrays[number], text) for number, text in texts.items()]
-    except (lzma.LZMAError, OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"the file of packed scenes is damaged: {error}") from None
+    except (lzma.LZMAError, zipfile.BadZipFile, EOFError, OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the packed scenes in {where} are damaged: {error}") from None
 
 
 def _whole(values: NDArray[Any], places: int) -> NDArray[np.int64]:

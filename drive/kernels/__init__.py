@@ -28,7 +28,8 @@ def kernel(function: Function) -> Function:
         compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before  # other people's functions keep their own
-    _folders.add(Path(compiled.stats.cache_path))
+    if hasattr(compiled, "stats"):  # not where NUMBA_DISABLE_JIT is set
+        _folders.add(Path(compiled.stats.cache_path))
     return cast(Function, compiled)
 
 

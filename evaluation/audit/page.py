@@ -117,6 +117,7 @@ def audit_suite(
     from evaluation.audit.scenes import scene_sections
 
     suite, store = resolve_suite(name), Store()
+    other = None if beside is None else resolve_suite(beside)
     stem = _stem(name)
     say("driving planners, reactive traffic")
     rows = drive_variants(name, (EXPERT, *VARIANTS), out / f"{stem}-idm", "idm", engine)
@@ -127,9 +128,9 @@ def audit_suite(
         logged = drive_variants(name, (EXPERT, *BASELINES), out / f"{stem}-log", "log", engine)
         sections.append(discrimination(logged, hardness, "log traffic"))
     sections += [ties(rows), item_section(rows)]
-    if beside is not None:
+    if other is not None:
         say(f"driving planners, {beside}")
-        sections += both(suite, rows, resolve_suite(beside), out, engine)
+        sections += both(suite, rows, other, out, engine)
     say("looking at scenes")
     sections += scene_sections(suite, store)
     sections.append(realism(suite, store, data))
@@ -154,12 +155,13 @@ def both(suite: Suite, rows: "pd.DataFrame", other: Suite, out: Path, engine: En
     from evaluation.audit.realism import agreement
 
     store = Store()
-    others = drive_variants(other, (EXPERT, *VARIANTS), out / f"{_stem(other.name)}-idm", "idm", engine)
+    same = "-beside" if _stem(other.name) == _stem(suite.name) else ""  # two files of one suite
+    others = drive_variants(other, (EXPERT, *VARIANTS), out / f"{_stem(other.name)}{same}-idm", "idm", engine)
     hardness: dict[str, float] = {}
     parts = []
-    for item, found in ((suite, rows), (other, others)):
-        hardness |= {f"{item.name} {scene.id}": load_scene(scene, store).hardness for scene in item.scenes}
-        parts.append(found.assign(scenario=[f"{item.name} {name}" for name in found["scenario"]]))
+    for number, (item, found) in enumerate(((suite, rows), (other, others))):
+        hardness |= {f"{number} {scene.id}": load_scene(scene, store).hardness for scene in item.scenes}
+        parts.append(found.assign(scenario=[f"{number} {name}" for name in found["scenario"]]))
     title = f"reactive traffic, {suite.name} and {other.name} together"
     tables = [score_table(found).loc[list(VARIANTS)].to_numpy() for found in (rows, others)]
     tau, low = agreement(*tables)
@@ -212,7 +214,7 @@ def discrimination(rows: "pd.DataFrame", hardness: dict[str, float], title: str)
     wide = sum(_spread(part, (STEADY, BLIND, *OBEYING)) >= 0.15 for part in scripted.values())
     figures += [
         at_least(f"families in which {RULES} is below 0.6", below, 8),
-        at_least("families in which intervals separate rule planners", apart, 16),
+        at_least(f"families in which {STEADY} < {FOLLOWER} or {FOLLOWER} < {RULES}, intervals apart", apart, 16),
         at_least("families with 0.15 between best and worst rule planner", spread, 20),
         Figure("the same, those that look at nobody among them", wide),
     ]

@@ -22,7 +22,7 @@ from evaluation.suite import SceneRef, Suite, load_scene
 from scenarios.generate import Recipe, build
 from scenarios.generate.build import families_of
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
-from scenarios.generate.knobs import unit_point
+from scenarios.generate.knobs import sobol_points, unit_point
 from scenarios.store import Store, scenario_digest
 
 Float = NDArray[np.float64]
@@ -147,16 +147,15 @@ def duplicates(scenes: Sequence[tuple[SceneRef, Scenario]]) -> Section:
 
 def _away_from_training(recipes: Sequence[Recipe]) -> float:
     """The least root mean square distance of knobs between a recipe and one for training of the same family."""
-    there: dict[str, list[Recipe]] = {}
+    there: dict[str, list[int]] = {}
     for recipe in training_recipes(TRAINING):
-        there.setdefault(recipe.family, []).append(recipe)
+        there.setdefault(recipe.family, []).append(recipe.index)
     away = [np.inf]
     for family in {recipe.family for recipe in recipes} & there.keys():
         knobs = sum(len(item.knobs) for item in families_of(Recipe(family, 0, "")))
-        own, others = (
-            np.array([unit_point(recipe, knobs) for recipe in group])
-            for group in ([item for item in recipes if item.family == family], there[family])
-        )
+        own = np.array([unit_point(recipe, knobs) for recipe in recipes if recipe.family == family])
+        first = min(there[family])
+        others = sobol_points("gen-train", family, first, max(there[family]) - first + 1, knobs)
         away.append(float(cdist(own, others).min()) / np.sqrt(knobs))
     return min(away)
 

@@ -14,7 +14,7 @@ Out = Annotated[Path, arg(help="Folder for the suite file, and for the journal t
 
 
 def curate(
-    suite: Positional[Annotated[str, arg(help="gen-val, gen-test, gen-hard or gen-ood.", metavar="SUITE")]],
+    suite: Positional[Annotated[str, arg(help="gen-quick, gen-val, gen-test, gen-hard or gen-ood.", metavar="SUITE")]],
     out: Out = Path("runs/curation"),
     count: Annotated[int | None, arg(help="Scenes; by default as many as the suite is to have.", metavar="N")] = None,
     items: Annotated[bool, arg(help="Drop scenes in which better planners do worse (drives 6 more planners).")] = True,
@@ -38,6 +38,8 @@ def curate(
         raise SuiteError(f"there is no plan for a suite {suite!r}{hint}: known are {', '.join(PLANS)}")
     if count is not None and count < 1:
         raise SuiteError(f"--count is {count}, expected at least 1")
+    if count is not None and PLANS[suite].families:
+        raise SuiteError(f"suite {suite!r} has one scene of each of its families: leave out --count")
     plan = PLANS[suite] if count is None else replace(PLANS[suite], count=count)
     engine = make_engine(workers)
     journal = out / f"{plan.name}-{plan.count}-{generator_code()[:10]}.journal"
@@ -51,11 +53,15 @@ def curate(
         found = add_adversarial(found, journal, engine, say)
     path = out / f"{plan.name}.jsonl"
     found.write(path)
+    lost: list[str] = []
     if items:
         dropped = _misfits(found, path, journal.with_suffix(".run"), workers)
         found.write(path, dropped)
+        lost = sorted(found.families_without(()) - found.families_without(dropped))
+        for family in lost:
+            say(f"no scene left: {family}")
     say(f"suite: {path}")
-    return FAILURES if found.missing else DONE
+    return FAILURES if found.missing or lost else DONE
 
 
 def _misfits(found: "Curated", path: Path, run: Path, workers: int | None) -> list[str]:

@@ -99,6 +99,10 @@ class Curated:
     densities: Mapping[str, float] = field(default_factory=dict)
     biased: tuple[str, ...] = (*TRIVIAL, *SATURATED)
 
+    def families_without(self, dropped: Sequence[str]) -> set[str]:
+        """Families of the scenes whose ids are not in ``dropped``."""
+        return {item.recipe.family for item in self.kept if item.recipe.id not in dropped}
+
     def write(self, path: Path, dropped: Sequence[str] = ()) -> None:
         """Write the suite file, without the scenes whose ids are in ``dropped``."""
         total: Counter[str] = Counter()

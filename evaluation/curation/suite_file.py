@@ -1,7 +1,7 @@
 """Curated suites as small files: recipes with the hashes of what they must become.
 
-One JSON value a line: first a :class:`Header`, then a :class:`Entry` for every scene. Only recipes are shipped; scenes
-are generated on first use, checked against their hashes and kept in the store.
+One JSON value a line: first a :class:`Header`, then a :class:`Entry` for every scene. Scenes are generated on first
+use, checked against their hashes and kept in the store; those of ``gen-quick`` are shipped as arrays, too.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 from drive.errors import SuiteError
 from drive.scene import Scenario
 from evaluation.fingerprint import fingerprint
-from scenarios.generate import GENERATOR_VERSION, Recipe, build
+from scenarios.generate import Recipe, build
 from scenarios.generate.build import recipe_of
 from scenarios.generate.digest import ends_of, same_ends, spawn_digest
 from scenarios.packed import pack, unpack
@@ -116,21 +116,30 @@ def curated_names() -> list[str]:
 @cache
 def _packed_scenes(namespace: str) -> dict[str, Scenario]:
     path = FOLDER / f"{namespace}{PACKED}"
-    return {scenario.id: scenario for scenario in unpack(path.read_bytes())} if path.is_file() else {}
+    return {scenario.id: scenario for scenario in unpack(path.read_bytes(), str(path))} if path.is_file() else {}
 
 
 def pack_suite(name: str) -> Path:
-    """Write the arrays of a shipped suite beside its recipes; returns the file."""
+    """Write the arrays of a shipped suite beside its recipes; returns the file.
+
+    Raises:
+        SuiteError: The suite file is damaged, or names scenes that this version does not generate.
+    """
     _, entries = read_suite(FOLDER / f"{name}{SUFFIX}")
     path = FOLDER / f"{name}{PACKED}"
-    path.write_bytes(pack([build(item.recipe) for item in entries]))
+    scenes = [build(item.recipe) for item in entries]
+    for item, scene in zip(entries, scenes, strict=True):
+        if spawn_digest(scene) != item.spawn:
+            raise SuiteError(f"suite {name!r}: scene {scene.id!r} is not generated as its file says")
+    path.write_bytes(pack(scenes))
     return path
 
 
-def packed_scene(recipe: Recipe) -> Scenario | None:
-    """The scene of a recipe from the arrays that are shipped with its suite; None if there are none of this version."""
-    scenario = _packed_scenes(recipe.namespace).get(recipe.id)
-    if scenario is None or scenario.provenance["generator"] != GENERATOR_VERSION or recipe_of(scenario) != recipe:
+def packed_scene(recipe: Recipe, spawn: str) -> Scenario | None:
+    """The scene of a recipe from the arrays that are shipped with its suite; None if they hold no such scene that
+    begins as ``spawn`` says."""
+    scenario = _packed_scenes(recipe.namespace).get(recipe.id) if spawn else None
+    if scenario is None or recipe_of(scenario) != recipe or spawn_digest(scenario) != spawn:
         return None
     return scenario
 

@@ -25,12 +25,11 @@ from scenarios.generate.hardness import measure
 from scenarios.generate.knobs import GENERATOR_VERSION, Knob, Recipe, draw_knobs, stream
 from scenarios.generate.reference import ego_path, ego_task
 from scenarios.generate.search import Task
-from scenarios.generate.setting import TRAINING, Draws, Family, Setting
+from scenarios.generate.setting import ATTEMPTS, TRAINING, Draws, Family, Setting
 from scenarios.generate.signals import draw_lights
 from scenarios.generate.timing import FUTURE, free_arc, free_drive
 from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
 
-ATTEMPTS = 16  # at each point of the knobs
 SUBSTITUTES = 5  # further points, where a recipe's own point makes no scene
 REMOVALS = 5
 LEAST_DRIVE = 25.0  # m
@@ -67,12 +66,11 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None, substitutes: int =
     begin = hazard.provenance["attempt"] if hazard is not None else 0
     # some scenes of every family keep their fast beginning, and so does one whose draws are all fast
     fast = hazard is not None or float(stream(recipe, "standing").random()) < FAST_SHARE
-    too_fast = 0
     points = 1 + begin // ATTEMPTS if recipe.twin or recipe.point else 1 + substitutes
     attempts = points * ATTEMPTS
     for attempt in range(begin, attempts):
         if attempt == begin or attempt % ATTEMPTS == 0:
-            knobs = _knobs(recipe, families, attempt)
+            knobs, too_fast = _knobs(recipe, families, attempt), 0
         try:
             setting = _stage(recipe, families, knobs, attempt)
             if setting is None:
@@ -158,7 +156,7 @@ def _named(family: Family, families: tuple[Family, ...]) -> list[tuple[str, Knob
 
 
 def _stage(recipe: Recipe, families: tuple[Family, ...], knobs: dict[str, float], attempt: int) -> Setting | None:
-    """The setting of the first family, with the event of the second one 4 to 10 s further on."""
+    """The setting of the first family, with the event of the second one 4 to 8 s further on."""
     first, draws = families[0], Draws(recipe, attempt)
     if len(families) == 1:
         return first.stage(knobs, draws)

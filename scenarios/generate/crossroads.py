@@ -4,7 +4,7 @@ Families that play at a junction share this: they name shape, control and the eg
 way, and for every other movement where it meets the ego's.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -324,8 +324,3 @@ def surroundings(
     keep_clear = np.array([item.line.mean(axis=0) for item in network.crossings]).reshape(-1, 2)
     bays = parked(network, draws("parked"), float(draws("occupancy").uniform(0.2, 0.8)), keep_clear, clear=14.0)
     return found + [item for item in bays if np.hypot(*(item.pose[:2] - middle)) < 80.0][:24]
-
-
-def with_lanes(section: Section, lanes: int) -> Section:
-    """The same road with another number of lanes in each direction."""
-    return replace(section, forward=lanes, backward=lanes, parking=0.0 if lanes > 1 else section.parking)

@@ -75,11 +75,16 @@ def unit_point(recipe: Recipe, dimensions: int) -> NDArray[np.float64]:
         if len(point) != dimensions or point.min() < 0.0 or point.max() >= 1.0:
             raise ScenarioError(f"scene {recipe.id}: its point is {recipe.point}, expected {dimensions} in [0, 1)")
         return point
-    seed = _hash(GENERATOR_VERSION, recipe.namespace, recipe.family)[0]
+    return sobol_points(recipe.namespace, recipe.family, recipe.index, 1, dimensions)[0]
+
+
+def sobol_points(namespace: str, family: str, begin: int, count: int, dimensions: int) -> NDArray[np.float64]:
+    """Points ``[count, D]`` from index ``begin`` on of the sequence of a namespace and family."""
+    seed = _hash(GENERATOR_VERSION, namespace, family)[0]
     sequence = qmc.Sobol(dimensions, scramble=True, seed=np.random.default_rng(seed))
-    if recipe.index:
-        sequence.fast_forward(recipe.index)
-    return np.minimum(sequence.random(1)[0], np.nextafter(1.0, 0.0))
+    if begin:
+        sequence.fast_forward(begin)
+    return np.minimum(sequence.random(count), np.nextafter(1.0, 0.0))
 
 
 def stream(recipe: Recipe, purpose: str, attempt: int = 0) -> np.random.Generator:

@@ -13,6 +13,7 @@ from scenarios.generate.paths import Way
 from scenarios.generate.reference import Style
 from scenarios.generate.signals import SignalPlan
 
+ATTEMPTS = 16  # at each point of the knobs
 TRAINING = "gen-train"  # namespaces of training begin with it
 
 
@@ -20,7 +21,13 @@ class Draws:
     """Random streams of one attempt at one scene, by purpose; ``prefix`` keeps two families of a scene apart."""
 
     def __init__(self, recipe: Recipe, attempt: int, prefix: str = "") -> None:
-        self.recipe, self.attempt, self.prefix = recipe, attempt, prefix
+        self.recipe, self.prefix = recipe, prefix
+        self._attempt = attempt
+
+    @property
+    def attempt(self) -> int:
+        """How many draws were made before this one at the same point of the knobs: families ask for less after each."""
+        return self._attempt % ATTEMPTS
 
     @property
     def training(self) -> bool:
@@ -29,7 +36,7 @@ class Draws:
 
     def __call__(self, purpose: str) -> np.random.Generator:
         """The generator for one purpose."""
-        return stream(self.recipe, self.prefix + purpose, self.attempt)
+        return stream(self.recipe, self.prefix + purpose, self._attempt)
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,15 @@ def test_rounded_corners_and_points_are_judged_as_they_are(data: st.DataObject) 
     shape = shapely.Polygon(ring)
     for _ in range(12):
         x, y = data.draw(points(ring))
-        assert inside(ring, x, y) == shape.contains(shapely.Point(x, y)), (x, y)
+        if all(is_told(ring[i - 1], ring[i], x, y) for i in range(len(ring))):
+            assert inside(ring, x, y) == shape.contains(shapely.Point(x, y)), (x, y)
+
+
+def is_told(a: Float, b: Float, x: float, y: float) -> bool:
+    """False where a point is so near to the line a-b (1e-32 m) that twice the precision does not tell its side."""
+    ax, ay, bx, by, px, py = (Fraction(float(value)) for value in (*a, *b, x, y))
+    left, right = (bx - ax) * (py - ay), (by - ay) * (px - ax)
+    return left == right or abs(left - right) > (abs(left) + abs(right)) / 2**98
 
 
 @pytest.mark.parametrize("offset", OFFSETS)

@@ -152,12 +152,13 @@ def test_an_interrupted_run_keeps_what_is_done(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(comparable(run), comparable(drive(tmp_path / "whole", "Straight")), check_exact=True)
 
 
-def test_killed_at_five_random_moments_and_resumed_equals_never_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [2, pytest.param(5, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_and_resumed_equals_never_killed(tmp_path: Path, kills: int) -> None:
     planners = ("Slow", "Wobbling", "Fails[how=raise]")
     command = [sys.executable, "-m", "tests.evaluation.runs", str(tmp_path / "run"), *planners]
     rng = np.random.default_rng(20261)
     progress = []
-    for _ in range(5):
+    for _ in range(kills):
         process = subprocess.Popen(command)
         # From the first rollout on, any moment: before that nothing is written that could be lost.
         deadline = time.monotonic() + 60

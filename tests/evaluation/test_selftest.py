@@ -86,6 +86,13 @@ def test_dependencies_outside_their_bounds_are_errors(tmp_path: Path, monkeypatc
     assert "no-such is not installed" in found[1].what
 
 
+def test_a_generator_that_makes_other_scenes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [finding.level for finding in selftest.generated_scenes()] == ["ok"]
+    monkeypatch.setattr("scenarios.generate.digest.spawn_digest", lambda scenario: "0" * 16)
+    (finding,) = selftest.generated_scenes()
+    assert finding.level == "error" and "F01-000001" in finding.what
+
+
 def test_golden_scores_come_out_here_and_a_differing_one_is_an_error_that_says_which() -> None:
     stored, computed = json.loads(selftest.GOLDEN.read_text()), selftest.drive_golden()
     found = selftest.compare(stored, computed)

@@ -36,7 +36,7 @@ def test_egos_begin_slowly_and_arrive_when_they_should(family):
         drive = approach_of(staged)
         assert 2.0 < drive.speeds[NOW] < 0.62 * float(staged.way.limit.max())
         assert staged.event is not None
-        assert 3.9 < drive.time(staged.event) < 10.0
+        assert 4.0 < drive.time(staged.event) < 10.0
 
 
 def test_a_trigger_reads_more_than_the_time_that_is_left_while_the_ego_gathers_speed():

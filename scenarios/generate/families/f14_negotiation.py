@@ -68,7 +68,8 @@ def stage(knobs: Mapping[str, float], draws: Draws) -> Setting | None:
     for number, item in enumerate(passing):
         pushes = number == pusher
         if pushes and all_way:
-            more, times = _at_its_line(cross, item.connector, cast), [item.time]
+            more = _at_its_line(cross, item.connector, cast)
+            times = [item.time] * len(more)
         else:
             more, times = flow(cross, [item], cast, factor=0.92, critical=number in (0, pusher))
         if not more and number == 0:
