@@ -99,9 +99,7 @@ def check(planner: str | PlannerSpec, scenes: Sequence[Scenario] | None = None) 
     if spent:
         report.plan_ms = 1e3 * float(np.median(spent))
         if np.median(spent) > SLOW:
-            _add(
-                report, False, f"takes {np.median(spent):.1f} s per plan: a generated scene takes half a minute"
-            )
+            _add(report, False, f"takes {np.median(spent):.1f} s per plan: a generated scene takes half a minute")
     return report
 
 

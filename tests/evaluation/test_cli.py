@@ -338,6 +338,28 @@ def test_real_drives_are_replayed_without_fault_and_verified(
     assert code == 0 and "32 units, 32 simulated and scored again, no difference" in out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("gen-vall",), "did you mean 'gen-val'"),
+        (("gen-val", "--count", "0"), "--count is 0, expected at least 1"),
+        (("gen-quick", "--count", "3"), "has one scene of each of its families: leave out --count"),
+    ],
+)
+def test_a_suite_that_cannot_be_curated_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    code, _, err = told(capsys, "scenarios", "curate", *arguments, "--out", tmp_path)
+    assert code == 2 and said in err and not list(tmp_path.iterdir())
+
+
+def test_an_unknown_suite_beside_is_told_before_anything_is_driven(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = told(capsys, "scenarios", "audit", "gen-quick", "--beside", "gen-tess", "--out", tmp_path)
+    assert code == 2 and "gen-tess" in err and not list(tmp_path.iterdir())
+
+
 def test_an_audit_prints_its_page_draws_and_exits_by_its_bars(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

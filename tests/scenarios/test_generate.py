@@ -18,12 +18,14 @@ from scenarios.generate.checks import check_network
 from scenarios.generate.families import FAMILY_BY_NAME
 from scenarios.generate.knobs import draw_knobs, stream
 from scenarios.generate.rolling import first_sample, roll_scenario
+from scenarios.generate.setting import Draws
 from scenarios.store import scenario_digest
 from tests.scenarios.generated import NAMESPACE, funnel_of, scene, scenes, setting, touching
 
 DIGESTS = """
 import json, sys
 from scenarios.generate import Recipe, build
+from scenarios.generate.setting import Draws
 from scenarios.store import scenario_digest
 wanted = json.loads(sys.argv[1])
 print(json.dumps([scenario_digest(build(Recipe(family, index, "tests"))) for family, index in wanted]))
@@ -289,6 +291,13 @@ def test_a_point_of_the_knobs_that_makes_no_scene_is_replaced():  # type: ignore
     assert made.provenance["attempt"] >= ATTEMPTS
     assert scenario_digest(made) == scenario_digest(build(recipe))
     assert (restage(made)[0].network.map.centerline == made.map.centerline).all()
+
+
+def test_what_families_ask_is_eased_at_each_point_of_the_knobs_anew():  # type: ignore[no-untyped-def]
+    recipe = Recipe("F01", 0, NAMESPACE)
+    first, again = Draws(recipe, 1), Draws(recipe, ATTEMPTS + 1)
+    assert first.attempt == again.attempt == 1
+    assert first("cast").random() != again("cast").random()
 
 
 def test_unknown_families_and_empty_suites_are_errors_in_words():  # type: ignore[no-untyped-def]
