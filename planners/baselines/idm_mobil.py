@@ -49,12 +49,14 @@ class Option:
 
     Attributes:
         offset: Of its centre from the ego [m, left positive].
+        way: Lanes from it on toward the end of the route.
         route: The curve along it and on to the route.
         near: Who is on it.
         price: What its distance from the route costs [m/s2].
     """
 
     offset: float
+    way: list[int]
     route: Route
     near: Neighbours
     price: float
@@ -112,12 +114,13 @@ class IDMMobil(IDM):
 
     def _choose(self, observation: Observation) -> Option | None:
         """The lane to drive on; None where the ego is on no lane, or has no route."""
-        here = _lane_here(observation)
+        order = _order(observation)
+        here = _lane_here(observation, order)
         if here is None:
             self._target = None
             return None
         lanes = [here] if observation.lane_connector[here] else [here, *_beside(observation, here)]
-        options = [_option(observation, lane) for lane in lanes]
+        options = [_option(observation, order, lane) for lane in lanes]
         if self._target is not None:
             option = min(options, key=lambda item: abs(item.offset - self._target))  # type: ignore[operator]
             self._target = option.offset
@@ -126,8 +129,8 @@ class IDMMobil(IDM):
                 self._target, self._ready = None, observation.time + BETWEEN
             return option if going_on else options[0]
         best, most = options[0], self.threshold
-        if observation.time >= self._ready:
-            hurried = _room(observation, here) < CHANGE_LENGTH * self._reach(observation)
+        if observation.time >= self._ready and len(options) > 1:
+            hurried = _room(observation, options[0].way) < CHANGE_LENGTH * self._reach(observation)
             for option in options[1:]:
                 if hurried and option.price >= options[0].price:
                     continue  # shortly before a junction lanes are changed for the route's sake only
@@ -177,7 +180,7 @@ class IDMMobil(IDM):
         return min(free, behind(free, speed, lead[0] - front, speed - lead[1], self.headway, self.min_gap))
 
 
-def _lane_here(observation: Observation) -> int | None:
+def _lane_here(observation: Observation, order: NDArray[np.int64]) -> int | None:
     """The lane the ego drives on: the nearest of the route's and those beside them, the route's own preferred.
 
     Where lanes cross or part, others may be nearer; they lead elsewhere.
@@ -186,7 +189,7 @@ def _lane_here(observation: Observation) -> int | None:
     if not len(poses) or not len(observation.route):
         return None
     owner = np.repeat(np.arange(len(observation.lane_ptr) - 1), np.diff(observation.lane_ptr))
-    fits = (np.cos(poses[:, 2]) > 0.5) & (_order(observation)[owner] >= 0)
+    fits = (np.cos(poses[:, 2]) > 0.5) & (order[owner] >= 0)
     away = np.where(fits, np.hypot(poses[:, 0], poses[:, 1]), np.inf)
     away -= np.isin(owner, observation.route) * HERE_ON_ROUTE
     nearest = int(np.argmin(away))
@@ -198,11 +201,11 @@ def _beside(observation: Observation, lane: int) -> list[int]:
     return [side for side in sides if side >= 0 and not observation.lane_connector[side]]
 
 
-def _option(observation: Observation, lane: int) -> Option:
-    lanes, missing, left = _way_on(observation, lane)
-    route = build_route(replace(observation, route=np.array(lanes, np.int32)))
+def _option(observation: Observation, order: NDArray[np.int64], lane: int) -> Option:
+    way, missing, left = _way_on(observation, order, lane)
+    route = build_route(replace(observation, route=np.array(way, np.int32)))
     price = ROUTE_WEIGHT * missing * float(np.exp(-left / ROUTE_LENGTH))
-    return Option(_offset(observation, lane), route, _neighbours(observation, lane, route), price)
+    return Option(_offset(observation, lane), way, route, _neighbours(observation, lane, route), price)
 
 
 def _offset(observation: Observation, lane: int) -> float:
@@ -216,12 +219,11 @@ def _poses(observation: Observation, lane: int) -> Float:
     return observation.lane_centerline[observation.lane_ptr[lane] : observation.lane_ptr[lane + 1]]
 
 
-def _way_on(observation: Observation, lane: int) -> tuple[list[int], int, float]:
+def _way_on(observation: Observation, order: NDArray[np.int64], lane: int) -> tuple[list[int], int, float]:
     """Lanes from one on toward the end of the route, the lane changes missing for that, and the road left for them.
 
     The way stays on its lane for as long as the route can be reached from it, then changes.
     """
-    order = _order(observation)
     way, missing = [lane], 0
     left = np.inf
     while True:
@@ -277,9 +279,8 @@ def _length_ahead(observation: Observation, way: list[int]) -> float:
     return float(steps[int(np.argmin(np.hypot(poses[:, 0], poses[:, 1]))) :].sum())
 
 
-def _room(observation: Observation, lane: int) -> float:
-    """Length [m] ahead of the ego until the way on from a lane comes to a connector."""
-    way = _way_on(observation, lane)[0]
+def _room(observation: Observation, way: list[int]) -> float:
+    """Length [m] ahead of the ego until a way comes to a connector."""
     until = next((number for number, item in enumerate(way) if observation.lane_connector[item]), len(way))
     return _length_ahead(observation, way[: max(until, 1)])
 
