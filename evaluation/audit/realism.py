@@ -62,10 +62,11 @@ def realism(suite: Suite, store: Store, data: Path | None) -> Section:
     real = [load_scene(ref, store) for ref in real_suite.scenes]
     step = max(len(suite.scenes) // SCENES, 1)
     made = [load_scene(ref, store) for ref in suite.scenes[::step]]
+    urban = [load_scene(ref, store) for ref in suite.scenes if ref.family == BACKGROUND][:SCENES]
     rng = np.random.default_rng(0)
     pool = samples(real, None)
     everything = samples(made, rng)
-    background = samples([item for item in made if item.family == BACKGROUND], rng)
+    background = samples(urban, rng)
     alone = [samples([item], None) for item in real]
     figures, lines = [], []
     for name, (usual, strict, loose) in QUANTITIES.items():
@@ -78,11 +79,12 @@ def realism(suite: Suite, store: Store, data: Path | None) -> Section:
                 figures.append(Figure(f"{name}, {label}", distance))
         own = f"{np.median(apart):.2f}" if apart else ""
         lines.append((name, own, f"{usual:g}", _quantiles(pool[name]), _quantiles(everything[name])))
-    area, telling = _told_apart(real, [item for item in made if item.family == BACKGROUND])
+    area, telling = _told_apart(real, urban)
     figures.append(at_most("real or F26, area under the curve of a classifier", area, 0.85))
     heads = ("quantity", "one real drive from the others", "published", "real q5/50/95", "generated q5/50/95")
     notes = (
-        f"{len(real)} real drives are a sanity check, not a population.",
+        f"{len(real)} real drives, {len(urban)} scenes of {BACKGROUND}, {len(made)} of all families.",
+        "So few real drives are a sanity check, not a population.",
         f"Most telling: {', '.join(telling)}." if telling else "Too few windows for a classifier.",
     )
     return Section("Realism (first Wasserstein distances)", tuple(figures), heads, tuple(lines), notes)
