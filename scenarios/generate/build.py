@@ -30,7 +30,7 @@ from scenarios.generate.signals import draw_lights
 from scenarios.generate.timing import FUTURE, free_arc, free_drive
 from scenarios.generate.trial import STEPS, WARM_STEPS, Rolled, Trial, apart
 
-SUBSTITUTES = 5  # further points, where a recipe's own point makes no scene
+SUBSTITUTES = 30  # further points, where a recipe's own point makes no scene
 REMOVALS = 5
 LEAST_DRIVE = 25.0  # m
 STANDING = 5.2  # times as far as a comfortable stop gets; below five, who only stops has made enough progress to score
@@ -53,8 +53,8 @@ def build(recipe: Recipe, funnel: Counter[str] | None = None, substitutes: int =
     """The scenario of a recipe: same recipe, same bytes.
 
     Draws that fail a check are replaced by the next of a fixed sequence of draws; ``funnel`` counts the reasons. About
-    one point of the knobs in thirty makes no scene at all: up to ``substitutes`` random points then take its place,
-    unless the recipe names its point.
+    one point of the knobs in thirty makes no scene at all, of some compositions every other: up to ``substitutes``
+    random points then take its place, unless the recipe names its point.
 
     Raises:
         ScenarioError: The family is unknown, or none of the draws made a scene.

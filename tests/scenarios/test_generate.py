@@ -293,6 +293,11 @@ def test_a_point_of_the_knobs_that_makes_no_scene_is_replaced():  # type: ignore
     assert (restage(made)[0].network.map.centerline == made.map.centerline).all()
 
 
+def test_a_composition_whose_points_mostly_make_no_scene_makes_one():  # type: ignore[no-untyped-def]
+    made = build(Recipe("F11+F18", 1_000_013, "gen-train"))  # ended trainings: its first seven points make none
+    assert made.provenance["attempt"] >= 7 * ATTEMPTS
+
+
 def test_what_families_ask_is_eased_at_each_point_of_the_knobs_anew():  # type: ignore[no-untyped-def]
     recipe = Recipe("F01", 0, NAMESPACE)
     first, again = Draws(recipe, 1), Draws(recipe, ATTEMPTS + 1)
