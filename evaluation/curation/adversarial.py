@@ -1,6 +1,6 @@
 """Adversarial scenes: a cross-entropy search for knobs at which rule planners fail and the expert does not.
 
-Two rounds of 64 candidates per family, an elite of 12, a truncated normal per knob. What is found carries its point
+Two rounds of 32 candidates per family, an elite of 8, a truncated normal per knob. What is found carries its point
 and the density it was drawn with, so that weighted means still estimate the Sobol population.
 Planners that are tuned against are marked in the suite file: their score there is lower than on a fair draw.
 """
@@ -23,7 +23,7 @@ from scenarios.generate.families import FAMILY_BY_NAME
 
 Float = NDArray[np.float64]
 
-ROUNDS, BATCH, ELITE = 2, 64, 12
+ROUNDS, BATCH, ELITE = 2, 32, 8
 SHARE = 0.3  # of a suite, at most
 FIRST = 500_000  # indices from here on belong to searched scenes
 LEAST_SPREAD = 0.08
