@@ -33,7 +33,7 @@ class Finding:
 
 
 def selftest() -> list[Finding]:
-    """All checks: installed versions first, then golden scores."""
+    """All checks: installed versions, a generated scene, golden scores."""
     return [*installed_traps(), *generated_scenes(), *golden_scores()]
 
 

@@ -33,7 +33,7 @@ NOISE = 0.1  # m of annotation noise in what people have labelled
 WINDOW = 40
 ALONG, BESIDE = 0.2, 1.8  # rad, m: who drives along a lane, and is on it
 RESAMPLES = 1000
-SCENES = 120  # generated scenes looked at, at most
+SCENES = 120  # of the background, and about as many of all families
 QUANTITIES = {
     "ego acceleration": (0.52, 0.25, 0.5),
     "ego jerk": (0.14, 0.15, 0.30),
@@ -62,7 +62,7 @@ def realism(suite: Suite, store: Store, data: Path | None) -> Section:
     real = [load_scene(ref, store) for ref in real_suite.scenes]
     step = max(len(suite.scenes) // SCENES, 1)
     made = [load_scene(ref, store) for ref in suite.scenes[::step]]
-    urban = [load_scene(ref, store) for ref in suite.scenes if ref.family == BACKGROUND][:SCENES]
+    urban = [load_scene(ref, store) for ref in [ref for ref in suite.scenes if ref.family == BACKGROUND][:SCENES]]
     rng = np.random.default_rng(0)
     pool = samples(real, None)
     everything = samples(made, rng)

@@ -25,7 +25,6 @@ from tests.scenarios.generated import NAMESPACE, funnel_of, scene, scenes, setti
 DIGESTS = """
 import json, sys
 from scenarios.generate import Recipe, build
-from scenarios.generate.setting import Draws
 from scenarios.store import scenario_digest
 wanted = json.loads(sys.argv[1])
 print(json.dumps([scenario_digest(build(Recipe(family, index, "tests"))) for family, index in wanted]))
