@@ -22,7 +22,23 @@ def real_data_path() -> Path:
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Folder of real drives; tests that need it are skipped where it is not."""
-    path = real_data_path()
+    return there(real_data_path())
+
+
+@pytest.fixture(scope="session")
+def nuscenes_mini(real_data: Path) -> Path:
+    """The nuScenes folder of the real drives."""
+    return there(real_data / "nuscenes-mini")
+
+
+@pytest.fixture(scope="session")
+def conformance(real_data: Path) -> Path:
+    """Folder of reference results on real drives, which lies beside the data."""
+    return there(real_data.parent / "conformance")
+
+
+def there(path: Path) -> Path:
+    """The folder; a test that needs it is skipped, and says so, where it is not."""
     if not path.is_dir():
         pytest.skip(f"no real data at {path}")
     return path

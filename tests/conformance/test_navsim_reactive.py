@@ -143,11 +143,8 @@ def test_synthetic_cases_move_and_score_as_in_the_reference() -> None:
     assert check_cases(SYNTHETIC, "synthetic") > 60
 
 
-def test_real_drives_move_and_score_as_in_the_reference(real_data: Path) -> None:
-    folder = real_data.parent / "conformance" / "navsim"
-    if not folder.is_dir():
-        pytest.skip(f"no conformance cases at {folder}")
-    assert check_cases(folder, "nuscenes") > 400
+def test_real_drives_move_and_score_as_in_the_reference(conformance: Path) -> None:
+    assert check_cases(conformance / "navsim", "nuscenes") > 400
 
 
 def road(*limits: float | None, length: float = 200.0) -> VectorMap:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 
 from evaluation.conformance.navsim import score_case
 from tests.conformance.navsim_cases import SYNTHETIC, read_cases, read_maps
@@ -80,8 +79,6 @@ def test_every_synthetic_case_scores_as_in_navsim() -> None:
     )
 
 
-def test_every_case_on_real_drives_scores_as_in_navsim(real_data: Path) -> None:
-    folder = real_data.parent / "conformance" / "navsim"
-    if not folder.is_dir():
-        pytest.skip(f"no conformance cases at {folder}")
+def test_every_case_on_real_drives_scores_as_in_navsim(conformance: Path) -> None:
+    folder = conformance / "navsim"
     assert_equal(read_cases(folder / "nuscenes.jsonl.gz"), read_maps(folder / "nuscenes_maps.json.gz"), expected=140)

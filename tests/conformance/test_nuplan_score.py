@@ -94,10 +94,8 @@ def test_closed_loop_cases_agree_in_states_scores_and_every_series_in_both_modes
     assert list(differing(cases, load_maps())) == []
 
 
-def test_nuscenes_drives_agree(real_data: Path) -> None:
-    folder = real_data.parent / "conformance" / "nuplan"
-    if not (folder / "nuscenes.jsonl.gz").is_file():
-        pytest.skip(f"no nuPlan cases on nuScenes drives in {folder}")
+def test_nuscenes_drives_agree(conformance: Path) -> None:
+    folder = conformance / "nuplan"
     cases = load("nuscenes.jsonl.gz", folder)
     assert len(cases) >= 40
     assert list(differing(cases, load_maps("nuscenes_maps.json.gz", folder))) == []

@@ -88,11 +88,8 @@ def synthetic() -> list[Scene]:
 
 
 @pytest.fixture(scope="module")
-def nuscenes(real_data: Path) -> list[Scene]:
-    folder = real_data.parent / "conformance" / "navsim"
-    if not folder.is_dir():
-        pytest.skip(f"no conformance cases at {folder}")
-    return list(read(folder, "nuscenes"))
+def nuscenes(conformance: Path) -> list[Scene]:
+    return list(read(conformance / "navsim", "nuscenes"))
 
 
 def check_routes(scenes: list[Scene]) -> None:

@@ -187,7 +187,7 @@ def test_generated_drives_always_have_a_route(family):
     check_along(build(Recipe(family, 0, "tests")))
 
 
-def test_recorded_drives_always_have_a_route(real_data: Path):
+def test_recorded_drives_always_have_a_route(nuscenes_mini: Path):
     store = Store()
-    for entry in prepare(real_data / "nuscenes-mini", store):
+    for entry in prepare(nuscenes_mini, store):
         check_along(store.get(entry.key))

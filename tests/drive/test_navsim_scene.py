@@ -368,10 +368,10 @@ def test_generated_scenes_give_whole_tokens() -> None:
             check_token(scenario, step)
 
 
-def test_recorded_scenes_give_whole_tokens(real_data: Path) -> None:
+def test_recorded_scenes_give_whole_tokens(nuscenes_mini: Path) -> None:
     store = Store()
     seen = 0
-    for entry in prepare(real_data / "nuscenes-mini", store):
+    for entry in prepare(nuscenes_mini, store):
         scenario = store.get(entry.key)
         assert scenario is not None
         for step in steps_of(scenario, 4):

@@ -109,12 +109,9 @@ def test_recorded_ways_are_continued_through_successors():
     assert (paths.limit > 5.0).all()
 
 
-def test_recorded_scenes_stay_orderly(real_data: Path, tmp_path: Path):
-    root = real_data / "nuscenes-mini"
-    if not root.is_dir():
-        pytest.skip(f"no real data at {root}")
+def test_recorded_scenes_stay_orderly(nuscenes_mini: Path, tmp_path: Path):
     store = Store(tmp_path)
-    for entry in prepare(root, store, scenes=["scene-0796", "scene-1077", "scene-1094"]):
+    for entry in prepare(nuscenes_mini, store, scenes=["scene-0796", "scene-1077", "scene-1094"]):
         scenario = store.get(entry.key)
         size, samples = scenario.tracks.size, scenario.horizon + 1
         driven, log = roll(scenario), roll(scenario, "log")

@@ -218,9 +218,9 @@ def test_the_score_follows_from_the_columns_of_its_row(y, heading, speed, others
 # --- the floor
 
 
-def test_recorded_drives_have_no_fault_and_stay_on_the_road(real_data: Path) -> None:
+def test_recorded_drives_have_no_fault_and_stay_on_the_road(nuscenes_mini: Path) -> None:
     store = Store()  # shared with the other tests of this session
-    entries = prepare(real_data / "nuscenes-mini", store)
+    entries = prepare(nuscenes_mini, store)
     assert len(entries) == 8
     for entry in entries:
         scenario = store.get(entry.key)

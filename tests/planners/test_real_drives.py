@@ -14,9 +14,9 @@ from tests.planners.test_baselines import drive
 
 
 @pytest.fixture(scope="module")
-def recorded(real_data: Path) -> list[Scenario]:
+def recorded(nuscenes_mini: Path) -> list[Scenario]:
     store = Store()
-    return [store.get(entry.key) for entry in prepare(real_data / "nuscenes-mini", store)]
+    return [store.get(entry.key) for entry in prepare(nuscenes_mini, store)]
 
 
 @pytest.mark.parametrize("planner", ["log_replay", "lane_follower", "idm"])

@@ -239,9 +239,9 @@ def test_generated_scenes_survive_export(tmp_path: Path, family: str) -> None:
         assert hausdorff(line, after.map.lane_centerline(lane)) < CENTIMETRE
 
 
-def test_the_real_scenes_survive_export(real_data: Path, tmp_path: Path) -> None:
+def test_the_real_scenes_survive_export(nuscenes_mini: Path, tmp_path: Path) -> None:
     store = Store()
-    entries = prepare(real_data / "nuscenes-mini", store, scenes=["scene-0757", "scene-1100"])
+    entries = prepare(nuscenes_mini, store, scenes=["scene-0757", "scene-1100"])
     scenes = [scene for entry in entries if (scene := store.get(entry.key))]
     for before, after in zip(scenes, round_trip(scenes, tmp_path, 2), strict=True):
         assert np.abs(before.reference[:, :3] - after.reference[:, :3]).max() < 1e-5

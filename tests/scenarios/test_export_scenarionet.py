@@ -95,9 +95,9 @@ def test_generated_scenes_come_back(
     assert_same(scene, round_trip(scene, tmp_path))
 
 
-def test_nuscenes_scenes_come_back(real_data: Path, tmp_path: Path) -> None:
+def test_nuscenes_scenes_come_back(nuscenes_mini: Path, tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
-    entries = prepare_nuscenes(real_data / "nuscenes-mini", store, scenes=["scene-0061", "scene-0757", "scene-1100"])
+    entries = prepare_nuscenes(nuscenes_mini, store, scenes=["scene-0061", "scene-0757", "scene-1100"])
     scenes = [store.get(entry.key) for entry in entries]
     export(scenes, tmp_path / "out")  # type: ignore[arg-type]
     found = prepare(tmp_path / "out", store)
